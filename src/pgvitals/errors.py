@@ -1,0 +1,55 @@
+"""Errors that a user can act on: each message names the thing, the value and the next step."""
+
+from __future__ import annotations
+
+
+class PgvitalsError(Exception):
+    """Base of every error that ends as one line on the terminal and exit code 2."""
+
+
+class SuiteError(PgvitalsError):
+    """The suite directory or one of its files cannot be used."""
+
+
+class QueryHeaderError(SuiteError):
+    """A query file has a bad header."""
+
+
+class ProfileError(SuiteError):
+    """A profile is unknown or its sizes make no sense."""
+
+
+class LabError(PgvitalsError):
+    """No PostgreSQL to measure on: it cannot be found, started or reached."""
+
+
+class GuardError(LabError):
+    """Refused: the database was not made by pgvitals."""
+
+
+class MigrationError(PgvitalsError):
+    """A migration failed or a revision is unknown."""
+
+
+class DatasetError(PgvitalsError):
+    """A dataset could not be made or loaded."""
+
+
+class MeasureError(PgvitalsError):
+    """A query could not be measured."""
+
+
+class LoadTestError(PgvitalsError):
+    """The load test could not be run."""
+
+
+class AuditError(PgvitalsError):
+    """A rule folder is malformed, or the audit cannot reach what it needs."""
+
+
+class ResultsError(PgvitalsError):
+    """A run directory is missing, unreadable, or of another format."""
+
+
+class ReportError(PgvitalsError):
+    """A report could not be made."""

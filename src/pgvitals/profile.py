@@ -1,0 +1,93 @@
+"""A profile: how much data, from which seed, and how long to measure it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from pgvitals.errors import ProfileError
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MeasurePlan(_Settings):
+    """How the lookups are sampled: ``batches`` a query of ``batch_size`` samples, spread over the run."""
+
+    batches: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=100, ge=1)
+    warmup: int = Field(default=12, ge=0)
+    parameter_sets: PositiveInt = 400
+    pause_s: float = Field(default=0.0, ge=0)
+    pytest_rounds: PositiveInt = 200
+
+
+class LoadPlan(_Settings):
+    """The open-loop load test: ``rate`` requests a second in all, from ``users`` connections."""
+
+    users: PositiveInt = 4
+    rate: PositiveFloat = 200.0
+    seconds: PositiveFloat = 10.0
+
+
+class ImpactPlan(_Settings):
+    """Rounds of the paired comparison, queries an arm and round, and restarts with fresh clones."""
+
+    rounds: PositiveInt = 40
+    per_arm: PositiveInt = 25
+    clones: PositiveInt = 3
+
+
+class Profile(_Settings):
+    """Sizes by system and the time spent on measuring them."""
+
+    name: str
+    title: str
+    seed: int = Field(ge=0, lt=2**63)
+    zipf: float = Field(default=1.0, ge=0, le=3)
+    as_of: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    sizes: dict[str, dict[str, PositiveInt]]
+    measure: MeasurePlan = MeasurePlan()
+    load: LoadPlan = LoadPlan()
+    impact: ImpactPlan = ImpactPlan()
+
+
+class Profiles(_Settings):
+    """All profiles of a suite."""
+
+    default: str
+    profiles: dict[str, Profile]
+
+    def get(self, name: str | None) -> Profile:
+        """The profile called ``name``, or the default one."""
+        wanted = name or self.default
+        if wanted not in self.profiles:
+            raise ProfileError(f"unknown profile {wanted!r}; there are: {', '.join(self.profiles)}")
+        return self.profiles[wanted]
+
+
+def load_profiles(path: Path) -> Profiles:
+    """Read ``profiles.toml``: a ``default`` and one table a profile.
+
+    Raises:
+        ProfileError: the file is missing or a size is not a positive number; the message names the key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = {name: table for name, table in raw.items() if isinstance(table, dict)}
+        profiles = {name: {"name": name, **table} for name, table in tables.items()}
+        loaded = Profiles.model_validate({"default": raw.get("default", "small"), "profiles": profiles})
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ProfileError(f"{path}: {where}: {first['msg']}") from None
+    if loaded.default not in loaded.profiles:
+        raise ProfileError(f"{path}: default = {loaded.default!r} names no profile in the file")
+    return loaded

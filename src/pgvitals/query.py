@@ -1,0 +1,117 @@
+"""A query under test: one SQL file, a header of ``-- key: value`` lines and a statement.
+
+Everything that runs a query (the sampler, pytest-benchmark, Locust, EXPLAIN, impact, the notebooks)
+reads the same file through :func:`load_query`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgvitals.errors import QueryHeaderError
+
+REQUIRED = ("title", "budget_p95_ms", "params")
+OPTIONAL = ("role", "note")
+_HEADER = re.compile(r"^--\s?(?P<key>[a-z][a-z0-9_]*):\s*(?P<value>.*)$")
+_CONTINUED = re.compile(r"^--(?P<value>\s{2,}\S.*)$")
+_PARAMETER = re.compile(r"(?<!%)%\((?P<name>\w+)\)s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One lookup and its promise.
+
+    ``params`` is a SELECT whose rows are real parameter sets (one column a parameter); ``role`` is
+    ``app`` (the system's application role) or ``owner``.
+    """
+
+    name: str
+    system: str
+    path: Path
+    title: str
+    budget_p95_ms: float
+    params: str
+    sql: str
+    role: str = "app"
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """``system/name``: unique in a suite."""
+        return f"{self.system}/{self.name}"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the ``%(name)s`` parameters, in order of first use."""
+        return tuple(dict.fromkeys(m["name"] for m in _PARAMETER.finditer(self.sql)))
+
+
+def load_query(path: Path, system: str) -> Query:
+    """Read one query file.
+
+    Header values may continue on following comment lines that are indented by two or more spaces.
+
+    Raises:
+        QueryHeaderError: a key is missing, unknown, repeated or has a value that cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryHeaderError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    header, sql = _split(path, text)
+    for key in REQUIRED:
+        if not header.get(key):
+            raise QueryHeaderError(f"{path}: the header lacks '-- {key}: …'; it needs {', '.join(REQUIRED)}")
+    if not sql:
+        raise QueryHeaderError(f"{path}: there is a header but no statement below it")
+    role = header.get("role", "app")
+    if role not in ("app", "owner"):
+        raise QueryHeaderError(f"{path}: 'role' must be 'app' or 'owner', got {role!r}")
+    return Query(
+        name=path.stem,
+        system=system,
+        path=path,
+        title=header["title"],
+        budget_p95_ms=_budget(path, header["budget_p95_ms"]),
+        params=header["params"].rstrip("; "),
+        sql=sql,
+        role=role,
+        note=header.get("note", ""),
+    )
+
+
+def _split(path: Path, text: str) -> tuple[dict[str, str], str]:
+    header: dict[str, str] = {}
+    key = ""
+    lines = text.splitlines()
+    body_from = len(lines)
+    for number, line in enumerate(lines):
+        if key and (more := _CONTINUED.match(line)):
+            header[key] += " " + more["value"].strip()
+            continue
+        found = _HEADER.match(line)
+        if not found:
+            if not line.strip():
+                continue
+            body_from = number
+            break
+        key = found["key"]
+        if key not in REQUIRED + OPTIONAL:
+            known = ", ".join(REQUIRED + OPTIONAL)
+            raise QueryHeaderError(f"{path}:{number + 1}: unknown header key {key!r}; known keys: {known}")
+        if key in header:
+            raise QueryHeaderError(f"{path}:{number + 1}: header key {key!r} is given twice")
+        header[key] = found["value"].strip()
+    return header, "\n".join(lines[body_from:]).strip().rstrip(";").rstrip()
+
+
+def _budget(path: Path, value: str) -> float:
+    try:
+        budget = float(value)
+    except ValueError:
+        budget = -1.0
+    if not 0 < budget < float("inf"):
+        raise QueryHeaderError(f"{path}: 'budget_p95_ms' must be a positive number, got {value!r}")
+    return budget

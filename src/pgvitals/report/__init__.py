@@ -1,0 +1,1 @@
+"""pgvitals.report"""

@@ -1,0 +1,239 @@
+"""Run directories: written under a temporary name, renamed when whole, read back as records.
+
+Layout as in the README: ``run.json``, ``samples.parquet``, ``latency.json``, ``plans/*.json``,
+``index_usage.parquet``, ``audit.json``, ``impact.json``, ``load.json``, reports and notebooks.
+Every file can be read with pandas alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+
+from pgvitals.errors import ResultsError
+from pgvitals.results.records import FORMAT_VERSION, Audit, Gate, Impact, IndexUse, Load, RunInfo
+
+T = TypeVar("T")
+
+SAMPLE_COLUMNS = {
+    "system": "string",
+    "query": "string",
+    "role": "string",
+    "arm": "string",
+    "batch": "int32",
+    "t_ns": "int64",
+    "latency_ns": "int64",
+    "request_ns": "int64",
+    "rows": "int32",
+    "tenant_rank": "Int32",
+    "valid": "bool",
+    "attempt": "int16",
+}
+
+_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.partial-(?P<pid>\d+)$")
+
+
+class RunWriter:
+    """Collects one run. Use as a context manager: on an exception nothing of the run is left behind.
+
+    Args:
+        target: the run directory to make; it must not exist, or be empty.
+        latest: a symbolic link to point at the run once it is whole.
+    """
+
+    def __init__(self, target: Path, latest: Path | None = None) -> None:
+        self.target = target.absolute()
+        self.latest = latest
+        self.path = self.target.with_name(f".{self.target.name}.partial-{os.getpid()}")
+        self._committed = False
+        try:
+            if self.target.exists() and (not self.target.is_dir() or any(self.target.iterdir())):
+                raise ResultsError(f"{target}: exists and is not empty; name a new directory with --out")
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(self.target.parent)
+            self.path.mkdir()
+        except OSError as error:
+            raise ResultsError(f"{target}: cannot be written ({error.strerror}); name another --out") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._committed:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def write(self, name: str, record: object) -> None:
+        """Write one record (or a tuple of them) as JSON."""
+        adapter: TypeAdapter[Any] = TypeAdapter(type(record)) if not isinstance(record, tuple) else _tuple(record)
+        self.write_bytes(name, adapter.dump_json(record, indent=1))
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write plain JSON (an EXPLAIN plan)."""
+        self.write_bytes(name, json.dumps(content, indent=1).encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write one file below the run directory."""
+        path = self.path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise self._full(name, error) from None
+
+    def write_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a table as Parquet."""
+        try:
+            frame.to_parquet(self.path / name, index=False)
+        except OSError as error:
+            raise self._full(name, error) from None
+
+    def _full(self, name: str, error: OSError) -> ResultsError:
+        why = error.strerror or str(error)
+        return ResultsError(f"{self.target / name}: cannot be written ({why}); free space or name another --out")
+
+    def commit(self) -> Path:
+        """Rename to the final name; from now on the run is whole."""
+        try:
+            if self.target.exists():
+                self.target.rmdir()
+            self.path.rename(self.target)
+            self._committed = True
+            if self.latest is not None:
+                link = self.latest.with_name(f".latest-{os.getpid()}")
+                link.symlink_to(os.path.relpath(self.target, self.latest.parent))
+                link.replace(self.latest)
+        except OSError as error:
+            raise self._full("", error) from None
+        return self.target
+
+
+def _tuple(record: tuple[Any, ...]) -> TypeAdapter[Any]:
+    return TypeAdapter(tuple[type(record[0]), ...] if record else tuple[Any, ...])
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed runs left half-written here (their process is gone)."""
+    for path in parent.glob(".*.partial-*"):
+        found = _TEMPORARY.match(path.name)
+        if found and not Path(f"/proc/{found['pid']}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def new_run_path(reports: Path, name: str, now: datetime | None = None) -> Path:
+    """``<reports>/runs/<UTC>-<name>``; a counter is added when two runs start in the same second."""
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    path = reports / "runs" / f"{stamp}-{name}"
+    count = 2
+    while path.exists():
+        path = reports / "runs" / f"{stamp}-{name}-{count}"
+        count += 1
+    return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its directory. Parts that were not measured are None."""
+
+    path: Path
+    info: RunInfo
+
+    @cached_property
+    def samples(self) -> pd.DataFrame | None:
+        """One row a sample; columns as in ``SAMPLE_COLUMNS``, times in nanoseconds."""
+        return self._table("samples.parquet")
+
+    @cached_property
+    def index_usage(self) -> pd.DataFrame | None:
+        """One row an index; columns as in :class:`~pgvitals.results.records.IndexUse`."""
+        return self._table("index_usage.parquet")
+
+    @cached_property
+    def gate(self) -> Gate | None:
+        """The verdicts of ``latency.json``."""
+        return self._record("latency.json", Gate)
+
+    @cached_property
+    def audit(self) -> Audit | None:
+        """The findings of ``audit.json``."""
+        return self._record("audit.json", Audit)
+
+    @cached_property
+    def impacts(self) -> tuple[Impact, ...]:
+        """The comparisons of ``impact.json``."""
+        return self._record("impact.json", tuple[Impact, ...]) or ()
+
+    @cached_property
+    def load(self) -> Load | None:
+        """The load test of ``load.json``."""
+        return self._record("load.json", Load)
+
+    @cached_property
+    def plans(self) -> dict[str, Any]:
+        """``system/query`` -> the captured plans."""
+        folder = self.path / "plans"
+        return {path.stem.replace("__", "/"): json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+    def _table(self, name: str) -> pd.DataFrame | None:
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path}: cannot be read as Parquet ({error})") from None
+
+    def _record(self, name: str, kind: type[T]) -> T | None:
+        path = self.path / name
+        return _read(path, kind) if path.exists() else None
+
+
+def load_run(path: Path | str, reports: Path | None = None) -> Run:
+    """Read a run directory; ``latest`` or a bare run name is looked up below ``reports``.
+
+    Raises:
+        ResultsError: there is no such run, it is damaged, or a newer pgvitals wrote it.
+    """
+    place = Path(path)
+    if reports is not None and not place.is_dir():
+        name = str(path)
+        place = reports / "latest" if name == "latest" else reports / "runs" / name
+    if not (place / "run.json").is_file():
+        raise ResultsError(f"{place}: not a run directory (it has no run.json); `pgvitals run` makes one")
+    place = place.resolve()
+    info_path = place / "run.json"
+    try:
+        version = json.loads(info_path.read_text(encoding="utf-8")).get("format_version")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ResultsError(f"{info_path}: cannot be read ({error})") from None
+    if version != FORMAT_VERSION:
+        raise ResultsError(f"{info_path}: format version {version!r}, this pgvitals reads {FORMAT_VERSION}")
+    return Run(path=place, info=_read(info_path, RunInfo))
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ResultsError(f"{path}: damaged at {where or 'the top'}: {first['msg']}") from None
+
+
+def index_table(uses: tuple[IndexUse, ...]) -> pd.DataFrame:
+    """Index usage as the table that is stored."""
+    return pd.DataFrame([asdict(use) for use in uses], columns=list(IndexUse.__dataclass_fields__))

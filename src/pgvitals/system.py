@@ -1,0 +1,91 @@
+"""A system under test: one folder with its policy (``system.toml``), models, migrations and dataset."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pgvitals.errors import SuiteError
+
+Identifier = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+
+
+class _Policy(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tenant(_Policy):
+    """Who owns a row, and the setting that row-level security reads."""
+
+    table: str = Identifier
+    column: str = Identifier
+    setting: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
+    type: Literal["uuid", "text"] = "uuid"
+    traffic_table: str = Identifier
+
+
+class Roles(_Policy):
+    """``owner`` migrates and owns; ``app`` runs the workload (DML only)."""
+
+    owner: str = Identifier
+    app: str = Identifier
+
+
+class Impact(_Policy):
+    """A pair of revisions whose difference the main job measures."""
+
+    from_revision: str = Field(alias="from", min_length=1)
+    to_revision: str = Field(alias="to", min_length=1)
+
+
+class System(_Policy):
+    """The content of ``system.toml``; table names are bare, inside ``schema_name``."""
+
+    name: str = Identifier
+    folder: Path
+    title: str
+    schema_name: str = Field(alias="schema", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    primary_key: Literal["uuid", "ulid"] = "uuid"
+    tenant: Tenant
+    roles: Roles
+    tenant_tables: tuple[str, ...] = ()
+    shared_tables: tuple[str, ...] = ()
+    phi_columns: dict[str, tuple[str, ...]] = {}
+    audited_tables: tuple[str, ...] = ()
+    retention_tables: tuple[str, ...] = ()
+    impact: tuple[Impact, ...] = ()
+
+    @property
+    def dataset_path(self) -> Path:
+        """The recipe of the system's rows."""
+        return self.folder / "dataset.py"
+
+    @property
+    def migrations_path(self) -> Path:
+        """The folder of the system's Alembic branch."""
+        return self.folder / "migrations"
+
+
+def load_system(folder: Path) -> System:
+    """Read ``folder/system.toml``.
+
+    Raises:
+        SuiteError: the file is missing or malformed; the message names the key.
+    """
+    path = folder / "system.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return System(name=folder.name, folder=folder, **raw)
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read ({error.strerror}); every system needs one") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "system"
+        raise SuiteError(f"{path}: {where}: {first['msg']}") from None
+    except TypeError as error:
+        raise SuiteError(f"{path}: {error}") from None
