@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from pgvitals.errors import ResultsError
 from pgvitals.results.records import FORMAT_VERSION, Audit, Gate, Impact, IndexUse, Load, RunInfo
@@ -77,8 +78,7 @@ class RunWriter:
 
     def write(self, name: str, record: object) -> None:
         """Write one record (or a tuple of them) as JSON."""
-        adapter: TypeAdapter[Any] = TypeAdapter(type(record)) if not isinstance(record, tuple) else _tuple(record)
-        self.write_bytes(name, adapter.dump_json(record, indent=1))
+        self.write_bytes(name, to_json(record, indent=1))
 
     def write_json(self, name: str, content: Any) -> None:
         """Write plain JSON (an EXPLAIN plan)."""
@@ -118,10 +118,6 @@ class RunWriter:
         except OSError as error:
             raise self._full("", error) from None
         return self.target
-
-
-def _tuple(record: tuple[Any, ...]) -> TypeAdapter[Any]:
-    return TypeAdapter(tuple[type(record[0]), ...] if record else tuple[Any, ...])
 
 
 def _sweep(parent: Path) -> None:

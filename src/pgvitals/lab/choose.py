@@ -1,0 +1,67 @@
+"""Which server to measure on: ``--postgres auto | embedded | container | DSN``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pgvitals.errors import LabError
+from pgvitals.lab import container, embedded, external
+from pgvitals.lab.reap import reap
+from pgvitals.lab.server import Server
+from pgvitals.lab.state import Process, State, new_id
+from pgvitals.suite import Suite
+
+
+def launch(postgres: str, *, suite: Suite, persistent: bool) -> Server:
+    """Start (or reach) a server and say in its ``why`` how it was chosen.
+
+    ``auto``: ``PGVITALS_DSN`` if set; else a container if a Docker engine answers and has or can pull
+    the image; else the embedded server.
+
+    Raises:
+        LabError: the asked one is not to be had.
+    """
+    reap()
+    kind, why, dsn = _choose(postgres)
+    state = State(
+        id=new_id(),
+        kind=kind,
+        why=why,
+        suite=str(suite.root),
+        persistent=persistent,
+        owner=Process.of(os.getpid()),
+    )
+    if kind == "external":
+        return external.start(state, dsn)
+    return container.start(state) if kind == "container" else embedded.start(state)
+
+
+@contextmanager
+def start_server(postgres: str = "auto", *, suite: Suite) -> Iterator[Server]:
+    """A server for the time of a ``with`` block; it is stopped however the block ends."""
+    server = launch(postgres, suite=suite, persistent=False)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _choose(postgres: str) -> tuple[str, str, str]:
+    """(kind, why, DSN) of what was asked for."""
+    if postgres in ("embedded", "container"):
+        return postgres, f"asked for with --postgres {postgres}", ""
+    if postgres != "auto":
+        if "=" not in postgres and "://" not in postgres:
+            raise LabError(f"--postgres {postgres!r}: expected auto, embedded, container or a DSN")
+        return "external", "asked for with --postgres DSN", postgres
+    if dsn := os.environ.get("PGVITALS_DSN"):
+        return "external", "PGVITALS_DSN is set", dsn
+    try:
+        container.require_image()
+    except LabError as error:
+        return "embedded", f"no container: {error}", ""
+    except ImportError:
+        return "embedded", "no container: the container extra is not installed", ""
+    return "container", f"a Docker engine answers and has {container.image_name()}", ""

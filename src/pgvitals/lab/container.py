@@ -1,0 +1,153 @@
+"""A PostgreSQL container through testcontainers, cleaned up by our own state file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import time
+from typing import Any
+
+import psycopg
+
+from pgvitals.errors import LabError
+from pgvitals.lab.server import Server, one_line
+from pgvitals.lab.settings import lab_settings
+from pgvitals.lab.state import State
+
+DEFAULT_IMAGE = "postgres:17"
+LABEL = "pgvitals.server"
+START_TIMEOUT_S = 90
+PULL_SILENCE_S = 20
+
+
+def image_name() -> str:
+    """``PGVITALS_IMAGE``, or ``postgres:17``."""
+    return os.environ.get("PGVITALS_IMAGE") or DEFAULT_IMAGE
+
+
+def client() -> Any:
+    """A Docker client whose engine answers.
+
+    Raises:
+        LabError: testcontainers is not installed, or no engine answers.
+    """
+    try:
+        import docker
+        from docker.errors import DockerException
+    except ImportError:
+        raise LabError("container support is not installed; `pip install 'pgvitals[container]'`") from None
+    try:
+        engine = docker.from_env(timeout=PULL_SILENCE_S)
+        engine.ping()
+    except (DockerException, OSError):
+        raise LabError("no Docker engine answers; start one, or use --postgres embedded") from None
+    return engine
+
+
+def require_image() -> None:
+    """Make sure that the engine has the image, pulling it if it can.
+
+    Raises:
+        LabError: no engine, or the image is neither here nor to be had.
+    """
+    from docker.errors import DockerException, ImageNotFound
+    from requests.exceptions import RequestException
+
+    engine = client()
+    image = image_name()
+    try:
+        engine.images.get(image)
+    except ImageNotFound:
+        try:
+            engine.images.pull(*image.rsplit(":", 1) if ":" in image.rsplit("/", 1)[-1] else (image, "latest"))
+        except (DockerException, RequestException, OSError) as error:
+            raise LabError(
+                f"container image {image!r} is not here and cannot be pulled ({one_line(error)[:120]}); "
+                "set PGVITALS_IMAGE to one that is, or use --postgres embedded"
+            ) from None
+    except (DockerException, RequestException) as error:
+        raise LabError(f"the Docker engine does not answer properly: {one_line(error)[:160]}") from None
+
+
+def start(state: State) -> Server:
+    """Start a container; ``state`` is a fresh, unsaved one.
+
+    Raises:
+        LabError: the image is missing, or the container does not start.
+    """
+    require_image()
+    from docker.errors import DockerException
+    from testcontainers.core.config import testcontainers_config
+    from testcontainers.postgres import PostgresContainer
+
+    class Postgres(PostgresContainer):
+        """Readiness is ours to judge, from outside and without a password in a command line."""
+
+        def _connect(self) -> None:
+            return None
+
+    testcontainers_config.ryuk_disabled = True  # the state file and the label do its work
+    state.save()
+    password = secrets.token_urlsafe(24)
+    command = [part for name, value in lab_settings().items() for part in ("-c", f"{name}={value}")]
+    container = Postgres(image_name(), username="postgres", password=password, dbname="postgres", driver=None)
+    container.with_command(command).with_kwargs(labels={LABEL: state.id}, shm_size="1g")
+    try:
+        try:
+            container.start()
+            host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
+        except DockerException as error:
+            raise LabError(f"container image {image_name()!r} does not start: {one_line(error)[:200]}") from None
+        if host == "localhost":
+            host = "127.0.0.1"
+        params = {
+            "host": host,
+            "port": str(port),
+            "user": "postgres",
+            "password": password,
+            "dbname": "postgres",
+        }
+        state = state.with_changes(params=params)
+        _wait_until_ready(container, params)
+    except BaseException:
+        stop(state)
+        raise
+    return Server(state=state, halt=stop)
+
+
+def stop(state: State) -> None:
+    """Remove the container that carries this state's label, and the state.
+
+    Raises:
+        LabError: the engine does not answer, so that the container may still be there.
+    """
+    from docker.errors import DockerException, NotFound
+
+    try:
+        for container in client().containers.list(all=True, filters={"label": f"{LABEL}={state.id}"}):
+            with contextlib.suppress(NotFound):
+                container.remove(force=True, v=True)
+    except DockerException as error:
+        raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
+    shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _wait_until_ready(container: Any, params: dict[str, str]) -> None:
+    """Two answers in a row: the official image restarts once after its initialisation."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    answers = 0
+    while answers < 2:
+        try:
+            psycopg.connect(**params, connect_timeout=3).close()  # type: ignore[arg-type]
+            answers += 1
+        except psycopg.OperationalError as error:
+            answers = 0
+            container.get_wrapped_container().reload()
+            if container.get_wrapped_container().status in ("exited", "dead"):
+                log = container.get_wrapped_container().logs(tail=1).decode(errors="replace").strip()
+                raise LabError(f"the container of {image_name()!r} ended at once: {log or 'no message'}") from None
+            if time.monotonic() > deadline:
+                raise LabError(f"the container does not answer after {START_TIMEOUT_S} s: {one_line(error)}") from None
+        time.sleep(0.2)

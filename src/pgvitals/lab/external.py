@@ -1,0 +1,99 @@
+"""Somebody's server, by DSN: we make databases of our own on it and touch nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from typing import cast
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from pgvitals.errors import GuardError, LabError
+from pgvitals.lab import guard
+from pgvitals.lab.database import Database
+from pgvitals.lab.server import Server, one_line
+from pgvitals.lab.state import State
+
+MAINTENANCE_DATABASES = ("postgres", "template1")
+
+
+def parse(dsn: str) -> dict[str, str]:
+    """The DSN's libpq parameters.
+
+    Raises:
+        LabError: it is not a DSN. The message does not repeat it: it may hold a password.
+    """
+    try:
+        parsed = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise LabError(
+            "the given DSN cannot be parsed; expected 'postgresql://user@host:port/dbname' or 'host=… dbname=…'"
+        ) from None
+    return cast("dict[str, str]", {key: str(value) for key, value in parsed.items() if value is not None})
+
+
+def connect(params: dict[str, str]) -> psycopg.Connection:
+    """Connect as the DSN says.
+
+    Raises:
+        LabError: nobody answers there, or refuses us.
+    """
+    try:
+        return psycopg.connect(**{"connect_timeout": "10", **params}, autocommit=True)  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise LabError(f"the given DSN cannot be reached: {one_line(error)}") from None
+
+
+def existing(dsn: str) -> Database:
+    """The DSN's own database, which must be one that we made.
+
+    Raises:
+        GuardError: it is not.
+    """
+    params = parse(dsn)
+    with connect(params) as conn:
+        guard.require_ours(conn)
+        return Database(params=params, name=conn.info.dbname)
+
+
+def start(state: State, dsn: str) -> Server:
+    """Use the DSN's server: its database must be a maintenance database, or one of ours.
+
+    Raises:
+        GuardError: the DSN names somebody's database.
+        LabError: it cannot be reached, or may not create databases and roles.
+    """
+    params = parse(dsn)
+    with connect(params) as conn:
+        name = conn.info.dbname
+        if name not in MAINTENANCE_DATABASES and not guard.is_ours(conn):
+            raise GuardError(
+                f"database {name!r} was not made by pgvitals; give the DSN of the server's maintenance database "
+                "(…/postgres) instead, and pgvitals makes a database of its own there"
+            )
+        row = conn.execute(
+            "select rolsuper, rolcreatedb and rolcreaterole from pg_roles where rolname = current_user"
+        ).fetchone()
+        if row is None or not (row[0] or row[1]):
+            raise LabError(
+                f"user {conn.info.user!r} may not create databases and roles on that server; "
+                "ask for CREATEDB and CREATEROLE, or use --postgres embedded"
+            )
+    state = state.with_changes(params=params)
+    return Server(state=state, halt=stop)
+
+
+def stop(state: State) -> None:
+    """Drop the databases that we made there; a database without our marker is left alone."""
+    if state.databases:
+        with connect(state.params) as conn:
+            for name in state.databases:
+                found = conn.execute("select from pg_database where datname = %s", (name,)).fetchone()
+                if found is None:
+                    continue
+                with Database(params=state.params, name=name).connect() as inside:
+                    ours = guard.is_ours(inside)
+                if ours:
+                    conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    shutil.rmtree(state.folder, ignore_errors=True)

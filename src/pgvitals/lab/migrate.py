@@ -1,0 +1,94 @@
+"""Alembic, in process: bring one of our databases to a revision and say where it stands."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from pgvitals.errors import MigrationError
+from pgvitals.lab import guard
+from pgvitals.lab.database import Database
+from pgvitals.lab.server import one_line
+from pgvitals.suite import Suite
+
+
+def script(suite: Suite) -> ScriptDirectory:
+    """The suite's revisions."""
+    return ScriptDirectory.from_config(_config(suite))
+
+
+def upgrade(suite: Suite, database: Database, revision: str = "heads", *, x: Mapping[str, str] | None = None) -> None:
+    """Upgrade to ``revision``: an id, ``heads``, or ``<system>@head``; ``x`` are ``-x key=value`` arguments.
+
+    Raises:
+        MigrationError: the revision is unknown or a statement failed.
+        GuardError: the database is not ours.
+    """
+    _migrate(suite, database, revision, x or {}, up=True)
+
+
+def downgrade(suite: Suite, database: Database, revision: str, *, x: Mapping[str, str] | None = None) -> None:
+    """Downgrade to ``revision``: an id, ``base``, or ``<system>@base``."""
+    _migrate(suite, database, revision, x or {}, up=False)
+
+
+def current(suite: Suite, database: Database) -> dict[str, str]:
+    """System -> the revision it stands at; a system that was never migrated is left out."""
+    with database.engine().connect() as connection:
+        heads = MigrationContext.configure(connection).get_current_heads()
+    revisions = script(suite)
+    found: dict[str, str] = {}
+    for head in heads:
+        for label in _labels(revisions, head):
+            found[label] = head
+    return dict(sorted(found.items()))
+
+
+def _labels(revisions: ScriptDirectory, head: str) -> set[str]:
+    script_ = revisions.get_revision(head)
+    return set(script_.branch_labels) if script_ is not None else set()
+
+
+def _config(suite: Suite, x: Mapping[str, str] | None = None) -> Config:
+    path = suite.root / "pyproject.toml"
+    config = Config(toml_file=str(path), stdout=io.StringIO())
+    config.attributes["x"] = dict(x or {})
+    return config
+
+
+def _migrate(suite: Suite, database: Database, revision: str, x: Mapping[str, str], *, up: bool) -> None:
+    with database.connect() as conn:
+        guard.require_ours(conn)
+    engine = database.engine()
+    config = _config(suite, x)
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            (command.upgrade if up else command.downgrade)(config, revision)
+            connection.commit()
+    except CommandError as error:
+        raise MigrationError(f"revision {revision!r}: {one_line(error)}") from None
+    except (SQLAlchemyError, psycopg.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        raise MigrationError(f"migrating to {revision!r} failed: {one_line(cause)}") from error
+    finally:
+        engine.dispose()
+
+
+def tables(database: Database, schema: str) -> list[str]:
+    """Base tables of a schema, sorted by name."""
+    engine = database.engine()
+    try:
+        with engine.connect() as connection:
+            return sorted(sa.inspect(connection).get_table_names(schema=schema))
+    finally:
+        engine.dispose()

@@ -1,0 +1,115 @@
+"""A running PostgreSQL and the databases we make on it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from pgvitals.errors import GuardError, LabError
+from pgvitals.lab import guard
+from pgvitals.lab.database import Database
+from pgvitals.lab.state import State
+
+CLONE_BY_FILES_FROM_BYTES = 64 * 2**20
+"""Clone by file copy from this size on, through the WAL below it (docs/decisions/0004)."""
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of a libpq message: enough to act on, and without a second try's echo."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A PostgreSQL server; ``stop`` ends it if we started it, and drops what we made if we did not."""
+
+    state: State
+    halt: Callable[[State], None] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """embedded, container or external."""
+        return self.state.kind
+
+    @property
+    def why(self) -> str:
+        """Why this kind was taken."""
+        return self.state.why
+
+    def maintenance(self) -> psycopg.Connection:
+        """A connection to the server's maintenance database, in autocommit mode."""
+        try:
+            return psycopg.connect(**self.state.params, autocommit=True)  # type: ignore[arg-type]
+        except psycopg.Error as error:
+            raise LabError(f"the {self.kind} server does not answer: {one_line(error)}") from None
+
+    def create(self, label: str) -> Database:
+        """A new empty database with our marker; ``label`` goes into its name."""
+        return self._create(label, template=None)
+
+    def clone(self, source: Database, label: str) -> Database:
+        """A copy of one of our databases; nobody may be connected to ``source`` meanwhile."""
+        with source.connect() as conn:
+            guard.require_ours(conn)
+        return self._create(label, template=source)
+
+    def drop(self, database: Database) -> None:
+        """Drop one of our databases, ending the connections to it.
+
+        Raises:
+            GuardError: it is not ours.
+        """
+        with database.connect() as conn:
+            guard.require_ours(conn)
+        with self.maintenance() as conn:
+            conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
+        left = tuple(name for name in self.state.databases if name != database.name)
+        self.state = self.state.with_changes(databases=left)
+
+    @contextmanager
+    def scratch(self, label: str, source: Database | None = None) -> Iterator[Database]:
+        """A database (empty, or a clone of ``source``) that is dropped at the end."""
+        database = self.clone(source, label) if source else self.create(label)
+        try:
+            yield database
+        finally:
+            self.drop(database)
+
+    def stop(self) -> None:
+        """End the server (or, on an external one, drop the databases that we made)."""
+        self.halt(self.state)
+
+    def _create(self, label: str, template: Database | None) -> Database:
+        name = f"pgvitals_{label}_{secrets.token_hex(3)}"
+        parts: list[sql.Composable] = [sql.SQL("create database {}").format(sql.Identifier(name))]
+        with self.maintenance() as conn:
+            if template is None:
+                parts.append(sql.SQL("template template0 encoding 'UTF8'"))
+            else:
+                parts.append(sql.SQL("template {}").format(sql.Identifier(template.name)))
+                if conn.info.server_version >= 150000:
+                    parts.append(sql.SQL("strategy {}").format(sql.SQL(clone_strategy(conn, template.name))))
+            # Remembered before it exists: a run killed in between is cleaned up either way.
+            self.state = self.state.with_changes(databases=(*self.state.databases, name))
+            try:
+                conn.execute(sql.SQL(" ").join(parts))
+            except psycopg.Error as error:
+                raise LabError(f"cannot create a database on the {self.kind} server: {one_line(error)}") from None
+        database = Database(params=self.state.params, name=name, state_path=self.state.path)
+        with database.connect() as conn:
+            guard.stamp(conn)
+        return database
+
+
+def clone_strategy(conn: psycopg.Connection, source: str) -> str:
+    """``wal_log`` for small databases, ``file_copy`` for large ones (no byte twice through the WAL)."""
+    row = conn.execute("select pg_database_size(%s)", (source,)).fetchone()
+    if row is None:
+        raise GuardError(f"database {source!r} is gone")
+    return "file_copy" if int(row[0]) >= CLONE_BY_FILES_FROM_BYTES else "wal_log"

@@ -1,0 +1,63 @@
+"""Parameter sets of a query, drawn beforehand from the data that it will meet.
+
+A query's ``params`` SELECT returns one row for each real parameter set, so a draw over its rows is
+weighted as the traffic is: a tenant with a fifth of the rows gets a fifth of the draws.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pgvitals.errors import MeasureError
+from pgvitals.query import Query
+from pgvitals.system import System
+
+_STATE_SIZE = 2**31 - 1
+
+
+def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict[str, Any]]:
+    """``n`` parameter sets, the same for the same data and seed (with repeats if there are fewer rows).
+
+    Rows are ordered by a hash of their content and the seed, so that the plan of the params statement
+    and the physical order of the table do not matter.
+
+    Raises:
+        MeasureError: the params statement fails, returns nothing, or lacks a parameter of the query.
+    """
+    statement = sql.SQL("select p.* from ({}) p order by hashtextextended(p::text, {}), p::text limit {}").format(
+        sql.SQL(query.params), sql.Literal(seed % _STATE_SIZE), sql.Literal(n)
+    )
+    try:
+        with conn.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(statement).fetchall()
+    except psycopg.Error as error:
+        raise MeasureError(f"{query.path}: 'params' fails: {error.diag.message_primary or error}") from None
+    if not rows:
+        raise MeasureError(f"{query.path}: 'params' returns no row; load a dataset first (`pgvitals load`)")
+    missing = [name for name in query.parameters if name not in rows[0]]
+    if missing:
+        raise MeasureError(f"{query.path}: 'params' lacks column {missing[0]!r}, which the statement uses")
+    return [rows[i % len(rows)] for i in range(n)]
+
+
+def tenant_ranks(conn: psycopg.Connection, system: System) -> dict[Any, int]:
+    """Tenant -> rank by rows of the system's traffic table, 1 for the largest."""
+    column, table = (
+        sql.Identifier(system.tenant.column),
+        sql.Identifier(system.schema_name, system.tenant.traffic_table),
+    )
+    rows = conn.execute(
+        sql.SQL("select {c} from {t} where {c} is not null group by {c} order by count(*) desc, {c}").format(
+            c=column, t=table
+        )
+    ).fetchall()
+    return {row[0]: rank for rank, row in enumerate(rows, start=1)}
+
+
+def tenant_of(system: System, parameters: dict[str, Any]) -> Any | None:
+    """The tenant that a parameter set belongs to, or None where the query names none."""
+    return parameters.get(system.tenant.column)
