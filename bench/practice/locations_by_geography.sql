@@ -1,0 +1,8 @@
+-- title: Open locations of a city
+-- budget_p95_ms: 20
+-- params: select tenant_id, city, state from practice.locations where is_active
+-- note: a patient's search, over all practices of the platform
+select id, practice_profile_id, name, address_line1, zip_code, phone, wheelchair_accessible
+from practice.locations
+where city = %(city)s and state = %(state)s and is_active
+order by name, id
