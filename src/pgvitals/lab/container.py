@@ -80,7 +80,7 @@ def start(state: State) -> Server:
     require_image()
     from docker.errors import DockerException
     from testcontainers.core.config import testcontainers_config
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     class Postgres(PostgresContainer):
         """Readiness is ours to judge, from outside and without a password in a command line."""
