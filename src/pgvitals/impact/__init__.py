@@ -1,1 +1,1 @@
-"""pgvitals.impact"""
+"""What a migration changes: before against after, side by side."""

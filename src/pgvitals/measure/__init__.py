@@ -1,1 +1,1 @@
-"""pgvitals.measure"""
+"""Runs queries and keeps every sample."""

@@ -1,0 +1,1 @@
+"""What indexes are worth: their use over a measured workload."""

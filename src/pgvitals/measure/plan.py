@@ -1,0 +1,142 @@
+"""What the planner does with a query: EXPLAIN plans, without row values, and a fingerprint of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pgvitals.errors import MeasureError
+from pgvitals.lab.database import Database
+from pgvitals.measure.runner import Task, failure
+from pgvitals.query import Query
+
+Plan = dict[str, Any]
+
+_PARAMETER = re.compile(r"(?<!%)%\((?P<name>\w+)\)s")
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])-?\d+(?:\.\d+)?(?![\w\"])")
+_CONDITIONS = (
+    "Index Cond",
+    "Recheck Cond",
+    "Filter",
+    "Hash Cond",
+    "Merge Cond",
+    "Join Filter",
+    "TID Cond",
+    "One-Time Filter",
+    "Order By",
+)
+_SHAPE = ("Node Type", "Relation Name", "Index Name", "Join Type", "Strategy", "Scan Direction", "Subplan Name")
+
+
+def numbered(query: Query) -> str:
+    """The statement as the server sees it: ``$1``, ``$2`` … in order of first use."""
+    position = {name: number for number, name in enumerate(query.parameters, start=1)}
+    return _PARAMETER.sub(lambda found: f"${position[found['name']]}", query.sql).replace("%%", "%")
+
+
+def capture(database: Database, task: Task) -> list[dict[str, Any]]:
+    """EXPLAIN (ANALYZE, BUFFERS, SETTINGS) for a large, a middle and a small tenant, custom and generic.
+
+    Returns one dict a plan: tenant_rank, mode, shape (one line), fingerprint, plan. Literals in
+    conditions that do not stand in the statement itself are replaced by ``'?'``: they are row values.
+
+    Raises:
+        MeasureError: the query fails.
+    """
+    found = []
+    with database.connect(task.role) as conn:
+        for index in _spread(task):
+            for mode in ("custom", "generic"):
+                plan = _explain(conn, task, task.parameters[index], mode)
+                found.append(
+                    {
+                        "tenant_rank": task.ranks[index],
+                        "mode": mode,
+                        "shape": shape(plan["Plan"]),
+                        "fingerprint": fingerprint(plan["Plan"]),
+                        "plan": plan,
+                    }
+                )
+    return found
+
+
+def shape(node: Plan) -> str:
+    """One line: the nodes from top to bottom with the indexes they use."""
+    return " > ".join(_label(each) for each in walk(node))
+
+
+def fingerprint(node: Plan) -> str:
+    """A short hash of the plan's shape: equal when nodes, relations, indexes and conditions are equal."""
+    parts = [[each.get(key) for key in (*_SHAPE, *_CONDITIONS)] for each in walk(node)]
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
+
+
+def walk(node: Plan) -> Iterator[Plan]:
+    """The node and everything below it, depth first."""
+    yield node
+    for child in node.get("Plans", []):
+        yield from walk(child)
+
+
+def _spread(task: Task) -> list[int]:
+    """Positions of the drawn parameters of the largest, the middle and the smallest tenant drawn."""
+    ranked = sorted((rank, index) for index, rank in enumerate(task.ranks) if rank is not None)
+    if not ranked:
+        return [0]
+    return list(dict.fromkeys(index for _, index in (ranked[0], ranked[len(ranked) // 2], ranked[-1])))
+
+
+def _explain(conn: psycopg.Connection, task: Task, parameters: dict[str, Any], mode: str) -> Plan:
+    query, tenant = task.query, parameters.get(task.system.tenant.column)
+    names = query.parameters
+    arguments = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
+    call = sql.SQL("pgvitals_plan({})").format(arguments) if names else sql.SQL("pgvitals_plan")
+    statement = numbered(query)
+    try:
+        with conn.transaction(force_rollback=True):
+            if tenant is not None:
+                conn.execute("select set_config(%s, %s, true)", (task.system.tenant.setting, str(tenant)))
+            conn.execute(sql.SQL("set local plan_cache_mode = {}").format(sql.Literal(f"force_{mode}_plan")))
+            conn.execute(sql.SQL("prepare pgvitals_plan as {}").format(sql.SQL(statement)))
+            row = conn.execute(
+                sql.SQL("explain (analyze, buffers, settings, format json) execute {}").format(call)
+            ).fetchone()
+            conn.execute("deallocate pgvitals_plan")
+    except psycopg.Error as error:
+        raise MeasureError(failure(query, error)) from None
+    assert row is not None, "EXPLAIN returns one row"
+    plan: Plan = row[0][0]
+    for node in walk(plan["Plan"]):
+        for key in _CONDITIONS:
+            if key in node:
+                node[key] = _without_values(node[key], statement)
+    return plan
+
+
+def _without_values(condition: Any, statement: str) -> Any:
+    if isinstance(condition, list):
+        return [_without_values(each, statement) for each in condition]
+    own = set(_LITERAL.findall(statement))
+    return _LITERAL.sub(lambda found: found[0] if _is_own(found[0], own) else "'?'", condition)
+
+
+def _is_own(literal: str, own: set[str]) -> bool:
+    """Whether a literal stands in the statement; array literals such as ``'{a,b}'`` count by their elements."""
+    if literal.startswith("'{") and literal.endswith("}'"):
+        return all(f"'{part.strip(chr(34))}'" in own for part in literal[2:-2].split(","))
+    return literal in own
+
+
+def _label(node: Plan) -> str:
+    name = str(node["Node Type"])
+    if index := node.get("Index Name"):
+        return f"{name} {index}"
+    if relation := node.get("Relation Name"):
+        return f"{name} {relation}"
+    return name

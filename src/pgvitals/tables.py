@@ -1,0 +1,187 @@
+"""The tables that commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.markup import escape
+from rich.table import Table
+
+from pgvitals.results.outcome import Outcome
+from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Latency, Load
+from pgvitals.terminal import outcome_text, table
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with three sensible digits."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def size(value: int | None) -> str:
+    """Bytes as a person reads them."""
+    if value is None:
+        return "–"
+    number, unit = float(value), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1024 or unit == "TB":
+            break
+        number /= 1024
+    return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
+
+
+def latency_table(gate: Gate) -> Table:
+    """Each lookup with its interval, budget and verdict; what is not a pass says why."""
+    rows = [
+        (
+            escape(f"{each.system}/{each.query}"),
+            ms(each.p50_ms),
+            ms(each.p95_ms),
+            _interval(each),
+            ms(each.p99_ms),
+            f"{each.budget_p95_ms:g}",
+            outcome_text(each.outcome) + ("" if each.outcome is Outcome.PASS else f" [dim]{escape(each.reason)}[/]"),
+        )
+        for each in gate.queries
+    ]
+    columns = [
+        ("lookup", "left"),
+        ("p50 ms", "right"),
+        ("p95 ms", "right"),
+        (f"{_confidence(gate)} interval", "right"),
+        ("p99 ms", "right"),
+        ("budget", "right"),
+        ("verdict", "left"),
+    ]
+    return table("Latency of the lookups (execute and fetch)", columns, rows)
+
+
+def verdict_line(outcome: Outcome, reason: str) -> str:
+    """The last word."""
+    return f"{outcome_text(outcome)}: {escape(reason)}"
+
+
+def index_table(uses: Iterable[IndexUse]) -> Table:
+    """Scans against size; what was never scanned comes last, the largest first."""
+    ordered = sorted(uses, key=lambda use: (use.system, use.scans == 0, -use.scans, -use.size_bytes))
+    rows = [
+        (
+            escape(f"{use.system}.{use.table}"),
+            escape(use.index),
+            f"{use.scans:,}" if use.scans else "[yellow]never[/]",
+            f"{use.tuples_read:,}",
+            size(use.size_bytes),
+            "primary key" if use.is_primary else "unique" if use.is_unique else "",
+        )
+        for use in ordered
+    ]
+    columns = [
+        ("table", "left"),
+        ("index", "left"),
+        ("scans", "right"),
+        ("tuples", "right"),
+        ("size", "right"),
+        ("", "left"),
+    ]
+    return table("Index usage over the measured workload", columns, rows)
+
+
+def load_table(load: Load) -> Table:
+    """The load test; latency counts from the due time."""
+    rows = [
+        (
+            escape(f"{each.system}/{each.query}" if each.system else each.query),
+            f"{each.requests:,}",
+            str(each.errors),
+            ms(each.latency_p50_ms),
+            ms(each.latency_p95_ms),
+            ms(each.latency_p99_ms),
+            ms(each.service_p95_ms),
+        )
+        for each in (*load.queries, load.total)
+    ]
+    columns = [
+        ("lookup", "left"),
+        ("requests", "right"),
+        ("errors", "right"),
+        ("p50 ms", "right"),
+        ("p95 ms", "right"),
+        ("p99 ms", "right"),
+        ("service p95", "right"),
+    ]
+    title = f"Load test: {load.achieved_rate:.0f} of {load.target_rate:.0f} requests/s, {load.users} users"
+    return table(title, columns, rows)
+
+
+def audit_table(audit: Audit) -> Table:
+    """What is not a pass, worst first, then how many rules passed."""
+    shown = [result for result in audit.results if result.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)]
+    rows = [
+        (
+            result.rule,
+            result.severity,
+            escape(result.system),
+            outcome_text(result.outcome),
+            escape(result.title),
+            _what(result.findings, result.evidence),
+        )
+        for result in sorted(shown, key=lambda r: (r.severity, r.rule, r.system))
+    ]
+    passed = sum(result.outcome is Outcome.PASS for result in audit.results)
+    title = f"Audit: {len(shown)} of {len(audit.results)} checks need a look, {passed} pass"
+    columns = [
+        ("rule", "left"),
+        ("sev.", "left"),
+        ("system", "left"),
+        ("outcome", "left"),
+        ("title", "left"),
+        ("objects", "left"),
+    ]
+    return table(title, columns, rows)
+
+
+def impact_table(impact: Impact) -> Table:
+    """Before and after; a ratio below 1 is faster."""
+    rows = [
+        (
+            escape(each.query),
+            ms(each.before_p50_ms),
+            ms(each.after_p50_ms),
+            f"{each.typical_ratio:.2f} [dim]({each.typical.low:.2f}–{each.typical.high:.2f})[/]",
+            ms(each.before_p95_ms),
+            ms(each.after_p95_ms),
+            f"{each.p95_ratio:.2f} [dim]({each.p95.low:.2f}–{each.p95.high:.2f})[/]",
+            each.verdict,
+        )
+        for each in impact.contrasts
+    ]
+    columns = [
+        ("lookup", "left"),
+        ("p50 before", "right"),
+        ("after", "right"),
+        ("ratio (typical)", "right"),
+        ("p95 before", "right"),
+        ("after", "right"),
+        ("ratio (p95)", "right"),
+        ("verdict", "left"),
+    ]
+    return table(f"{impact.system}: {impact.from_revision} → {impact.to_revision}", columns, rows)
+
+
+def _interval(latency: Latency) -> str:
+    if latency.p95_low_ms is None or latency.p95_high_ms is None:
+        return "–"
+    return f"{ms(latency.p95_low_ms)} – {ms(latency.p95_high_ms)}"
+
+
+def _confidence(gate: Gate) -> str:
+    return f"{gate.queries[0].confidence:.0%}" if gate.queries else ""
+
+
+def _what(findings: tuple[object, ...], evidence: str) -> str:
+    names = [name for finding in findings for name in getattr(finding, "objects", ())]
+    if not names:
+        return escape(evidence)
+    more = f" [dim]and {len(names) - 2} more[/]" if len(names) > 2 else ""
+    return escape(", ".join(names[:2])) + more

@@ -1,0 +1,114 @@
+"""What a person sees while and after a command works: steps, bars, tables; progress goes to stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from pgvitals.results.outcome import Outcome
+
+STYLES = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "bold red",
+    Outcome.ERROR: "bold red",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.WAIVED: "cyan",
+    Outcome.NOT_APPLICABLE: "dim",
+}
+
+
+@dataclass
+class Bar:
+    """One progress bar."""
+
+    progress: Progress
+    task: TaskID
+
+    def batches(self, done: int, total: int) -> None:
+        """Report progress in steps."""
+        self.progress.update(self.task, completed=done, total=total)
+
+    def dataset(self, what: str, done: int, total: int) -> None:
+        """Report rows loaded of one table or phase."""
+        self.progress.update(self.task, completed=done, total=total, what=what)
+
+
+class Terminal:
+    """Output of one command; ``quiet`` (for ``--json``) keeps stdout for the JSON alone."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.out = Console(highlight=False, soft_wrap=False, quiet=quiet)
+        self.err = Console(stderr=True, highlight=False)
+        self.timings: dict[str, float] = {}
+
+    def say(self, text: str) -> None:
+        """One line of news, on stderr."""
+        self.err.print(f"[dim]·[/] {escape(text)}")
+
+    def show(self, item: object) -> None:
+        """Print a result (a rich renderable or text) on stdout."""
+        self.out.print(item)
+
+    def line(self, text: str) -> None:
+        """Print plain text on stdout, never wrapped and never read as markup."""
+        self.out.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A piece of work without a measurable middle."""
+        start = time.monotonic()
+        with self.err.status(escape(title)):
+            yield
+        self._done(title, start)
+
+    @contextmanager
+    def bar(self, title: str, unit: str = "") -> Iterator[Bar]:
+        """A piece of work with a bar: done, total, elapsed and remaining time."""
+        start = time.monotonic()
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn(f"{unit} [dim]{{task.fields[what]}}[/]"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.err,
+            transient=True,
+        ) as progress:
+            yield Bar(progress, progress.add_task(escape(title), total=None, what=""))
+        self._done(title, start)
+
+    def _done(self, title: str, start: float) -> None:
+        seconds = time.monotonic() - start
+        self.timings[title] = seconds
+        self.err.print(f"[green]✓[/] {escape(title)} [dim]{seconds:.1f} s[/]")
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """An outcome in its colour."""
+    return f"[{STYLES[outcome]}]{outcome.value}[/]"
+
+
+def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
+    """A table; ``columns`` are (heading, justify), cells may hold markup."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    for heading, justify in columns:
+        made.add_column(heading, justify=justify, no_wrap=justify == "right")  # type: ignore[arg-type]
+    for row in rows:
+        made.add_row(*row)
+    return made
