@@ -34,9 +34,12 @@ class LoadPlan(_Settings):
 
 
 class ImpactPlan(_Settings):
-    """Rounds of the paired comparison, queries an arm and round, and restarts with fresh clones."""
+    """Rounds of the paired comparison, queries an arm and visit, and sets of fresh clones.
 
-    rounds: PositiveInt = 40
+    Fewer than 8 rounds have no 95 % signed-rank interval to speak of.
+    """
+
+    rounds: int = Field(default=40, ge=8)
     per_arm: PositiveInt = 25
     clones: PositiveInt = 3
 

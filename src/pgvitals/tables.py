@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Latency, Load
+from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Latency, Load
+from pgvitals.results.rundir import Run
 from pgvitals.terminal import outcome_text, table
 
 
@@ -185,3 +186,46 @@ def _what(findings: tuple[object, ...], evidence: str) -> str:
         return escape(evidence)
     more = f" [dim]and {len(names) - 2} more[/]" if len(names) > 2 else ""
     return escape(", ".join(names[:2])) + more
+
+
+def relation_table(impact: Impact) -> Table:
+    """What appeared, went away or changed its size by more than a tenth."""
+    rows = []
+    for each in impact.relations:
+        before, after = each.before_bytes, each.after_bytes
+        if before is not None and after is not None and abs(after - before) <= 0.1 * before:
+            continue
+        rows.append((each.kind, escape(each.name), size(before), size(after)))
+    total = [
+        sum(value or 0 for value in side)
+        for side in ([r.before_bytes for r in impact.relations], [r.after_bytes for r in impact.relations])
+    ]
+    rows.append(("total", "", size(total[0]), size(total[1])))
+    columns = [("", "left"), ("relation", "left"), ("before", "right"), ("after", "right")]
+    return table(f"Sizes that changed; the migration took {impact.migration_s:.1f} s", columns, rows)
+
+
+def dataset_table(dataset: Dataset) -> Table:
+    """Rows and sizes of what was loaded."""
+    rows = [(escape(f"{t.system}.{t.table}"), f"{t.rows:,}", size(t.size_bytes)) for t in dataset.tables]
+    rows.append(("total", f"{sum(t.rows for t in dataset.tables):,}", size(sum(t.size_bytes for t in dataset.tables))))
+    title = (
+        f"Profile {dataset.profile}, seed {dataset.seed}, checksum {dataset.checksum}, loaded in {dataset.load_s:.1f} s"
+    )
+    return table(title, [("table", "left"), ("rows", "right"), ("size with indexes", "right")], rows)
+
+
+def summary_lines(run: Run) -> list[str]:
+    """The verdict of each part of the main job, one line each."""
+    lines = []
+    if run.gate:
+        lines.append(f"gate {verdict_line(run.gate.outcome, run.gate.reason)}")
+    if run.load:
+        lines.append(f"load test {verdict_line(run.load.outcome, run.load.reason)}")
+    if run.audit:
+        failed = [each for each in run.audit.results if each.outcome in (Outcome.FAIL, Outcome.ERROR)]
+        lines.append(f"audit: {len(failed)} of {len(run.audit.results)} checks fail (see the report)")
+    for each in run.impacts:
+        verdicts = ", ".join(f"{contrast.query} {contrast.verdict}" for contrast in each.contrasts)
+        lines.append(escape(f"impact of {each.to_revision}: {verdicts}"))
+    return lines

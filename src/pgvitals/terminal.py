@@ -68,6 +68,10 @@ class Terminal:
         """Print plain text on stdout, never wrapped and never read as markup."""
         self.out.print(text, markup=False, soft_wrap=True)
 
+    def error(self, text: str) -> None:
+        """One line about what went wrong, on stderr."""
+        self.err.print(f"[bold red]error:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
+
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """A piece of work without a measurable middle."""

@@ -26,7 +26,7 @@ from pgvitals.measure.runner import Runner, Task, make_tasks
 from pgvitals.measure.sampler import quiet_collector
 from pgvitals.profile import ImpactPlan, Profile
 from pgvitals.query import Query
-from pgvitals.results.records import Contrast, Impact, Interval, Relation
+from pgvitals.results.records import Contrast, Impact, Relation
 from pgvitals.stats.compare import (
     ContrastVerdict,
     abba_order,
@@ -272,7 +272,8 @@ def _contrast(rounds: _Rounds, arm: int) -> ContrastVerdict:
 
 def _record(task: Task, rounds: _Rounds, verdict: ContrastVerdict, before: Database, after: Database) -> Contrast:
     old, new = rounds.arms[BEFORE].ravel(), rounds.arms[AFTER].ravel()
-    unknown = Interval(low=0.0, high=float("inf"), confidence=verdict.confidence)
+    assert verdict.typical.interval is not None, "a profile's least number of rounds has an interval"
+    assert verdict.p95.interval is not None, "a profile's least number of rounds has an interval"
     return Contrast(
         system=task.system.name,
         query=task.query.name,
@@ -282,9 +283,9 @@ def _record(task: Task, rounds: _Rounds, verdict: ContrastVerdict, before: Datab
         before_p95_ms=percentile(old, 0.95),
         after_p95_ms=percentile(new, 0.95),
         typical_ratio=verdict.typical.ratio,
-        typical=verdict.typical.interval or unknown,
+        typical=verdict.typical.interval,
         p95_ratio=verdict.p95.ratio,
-        p95=verdict.p95.interval or unknown,
+        p95=verdict.p95.interval,
         rounds=verdict.rounds,
         verdict=verdict.verdict,
         reason=verdict.reason,

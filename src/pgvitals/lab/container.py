@@ -79,8 +79,8 @@ def start(state: State) -> Server:
     """
     require_image()
     from docker.errors import DockerException
-    from testcontainers.core.config import testcontainers_config
     from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.config import testcontainers_config
 
     class Postgres(PostgresContainer):
         """Readiness is ours to judge, from outside and without a password in a command line."""

@@ -84,25 +84,36 @@ class Runner:
         """Close the connection; its statistics reach the server's counters."""
         self._conn.close()
 
+    def begin(self, parameters: dict[str, Any]) -> None:
+        """Open the request's transaction and set its tenant, if the query has one."""
+        self._cursor.execute("begin")
+        tenant = parameters.get(self._tenant_column)
+        if tenant is not None:
+            self._cursor.execute("select set_config(%s, %s, true)", (self._setting, str(tenant)))
+
+    def execute(self, query: Query, parameters: dict[str, Any]) -> int:
+        """Execute and fetch every row: the service. Returns the number of rows."""
+        self._cursor.execute(query.sql, parameters)
+        return len(self._cursor.fetchall())
+
+    def commit(self) -> None:
+        """End the request's transaction."""
+        self._cursor.execute("commit")
+
     def run(self, query: Query, parameters: dict[str, Any]) -> Timing:
-        """Execute once and fetch every row.
+        """One request, timed.
 
         Raises:
             MeasureError: the query fails; values of parameters are not repeated.
         """
-        cursor = self._cursor
-        tenant = parameters.get(self._tenant_column)
         clock = time.perf_counter_ns
         try:
             begun = clock()
-            cursor.execute("begin")
-            if tenant is not None:
-                cursor.execute("select set_config(%s, %s, true)", (self._setting, str(tenant)))
+            self.begin(parameters)
             start = clock()
-            cursor.execute(query.sql, parameters)
-            rows = len(cursor.fetchall())
+            rows = self.execute(query, parameters)
             done = clock()
-            cursor.execute("commit")
+            self.commit()
             return Timing(start, done - start, clock() - begun, rows)
         except psycopg.Error as error:
             raise MeasureError(failure(query, error)) from None

@@ -57,7 +57,7 @@ class RunWriter:
         self.target = target.absolute()
         self.latest = latest
         self.path = self.target.with_name(f".{self.target.name}.partial-{os.getpid()}")
-        self._committed = False
+        self.committed = False
         try:
             if self.target.exists() and (not self.target.is_dir() or any(self.target.iterdir())):
                 raise ResultsError(f"{target}: exists and is not empty; name a new directory with --out")
@@ -73,7 +73,7 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._committed:
+        if not self.committed:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def write(self, name: str, record: object) -> None:
@@ -110,7 +110,7 @@ class RunWriter:
             if self.target.exists():
                 self.target.rmdir()
             self.path.rename(self.target)
-            self._committed = True
+            self.committed = True
             if self.latest is not None:
                 link = self.latest.with_name(f".latest-{os.getpid()}")
                 link.symlink_to(os.path.relpath(self.target, self.latest.parent))

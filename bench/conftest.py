@@ -1,0 +1,15 @@
+"""`pytest bench/` times every query of the suite against the lab that `pgvitals up` left.
+
+The hooks and fixtures live in the library; what is timed lives here: one SQL file a query.
+"""
+
+from pgvitals.measure.bench_plugin import (  # noqa: F401
+    lab_database,
+    lookup,
+    pytest_addoption,
+    pytest_configure,
+    pytest_generate_tests,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    tasks,
+)

@@ -1,0 +1,261 @@
+"""The main job, and each of its parts as a command of its own: everything ends in a run directory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pgvitals import notebooks
+from pgvitals.audit.run import audit as run_audit
+from pgvitals.dataset import describe
+from pgvitals.errors import MeasureError, PgvitalsError
+from pgvitals.impact.compare import check_revisions, measure_impact
+from pgvitals.lab import Database, Server, start_server
+from pgvitals.load.run import run as run_load_test
+from pgvitals.measure.bench_plugin import SAMPLES_FILE
+from pgvitals.measure.lookups import Lookups, measure
+from pgvitals.profile import Profile
+from pgvitals.recording import Recording, record
+from pgvitals.report import write_reports
+from pgvitals.results.outcome import Outcome
+from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Load
+from pgvitals.results.rundir import Run, load_run
+from pgvitals.suite import Suite
+from pgvitals.system import System
+from pgvitals.terminal import Terminal
+from pgvitals.workbench import any_server, fill, lab_database, workbench
+
+PHASES = ("bench", "load", "audit", "impact", "claims", "notebooks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a command was asked for."""
+
+    suite: Suite
+    profile: Profile
+    systems: tuple[System, ...]
+    postgres: str
+    seed: int
+    command: str
+    out: Path | None
+    terminal: Terminal
+
+    def config(self) -> dict[str, object]:
+        """What ``run.json`` keeps of it; a DSN stays out, it may hold a password."""
+        known = self.postgres in ("auto", "embedded", "container")
+        return {
+            "profile": self.profile.name,
+            "systems": [system.name for system in self.systems],
+            "postgres": self.postgres if known else "a DSN",
+            "seed": self.seed,
+            "plan": {
+                "measure": self.profile.measure.model_dump(),
+                "load": self.profile.load.model_dump(),
+                "impact": self.profile.impact.model_dump(),
+            },
+        }
+
+    @contextmanager
+    def recording(self, name: str) -> Iterator[Recording]:
+        """The run directory of this command."""
+        with record(self.suite, name, command=self.command, config=self.config(), out=self.out) as recording:
+            yield recording
+
+
+def whole(request: Request, phases: Sequence[str]) -> Run:
+    """The main job on a server of its own: load, measure, load test, audit, impact, notebooks, report.
+
+    Raises:
+        PgvitalsError: a phase could not be done; no run directory is left.
+    """
+    terminal = request.terminal
+    wanted = {phase: phase in phases for phase in PHASES}
+    with request.recording("run") as run:
+        with start_server(request.postgres, suite=request.suite) as server:
+            terminal.say(f"{server.kind} server: {server.why}")
+            database = lab_database(server)
+            with run.phase("dataset"):
+                dataset = fill(request.suite, database, request.profile, request.systems, terminal, seed=request.seed)
+                _describe(request, database, run)
+            run.conditions(database, server.kind, server.why, dataset)
+            parts: dict[str, Callable[[], object]] = {
+                "bench": lambda: _bench(request, database, run),
+                "load": lambda: _load_test(request, database, run),
+                "audit": lambda: _audit(request, database, run, kind="lab"),
+                "impact": lambda: _impacts(request, server, run, _declared_impacts(request)),
+            }
+            for name, part in parts.items():
+                if wanted[name]:
+                    with run.phase(name):
+                        part()
+                else:
+                    run.skip(name, "not asked for")
+            _claims(request, run, wanted["claims"])
+        if wanted["notebooks"]:
+            run.save()
+            with run.phase("notebooks"), terminal.bar("notebooks", unit="notebooks") as bar:
+                notebooks.execute(request.suite.root / request.suite.config.notebooks, run.writer, bar.batches)
+        else:
+            run.skip("notebooks", "not asked for")
+        return _finish(request, run)
+
+
+def bench(request: Request) -> tuple[Run, Gate]:
+    """Latency, plans and index usage of every lookup."""
+    with request.recording("bench") as run:
+        with _workbench(request, run) as (database, _), run.phase("bench"):
+            _describe(request, database, run)
+            found = _lookups(request, database, run)
+        return _finish(request, run), found.gate
+
+
+def index_usage(request: Request) -> tuple[Run, tuple[IndexUse, ...]]:
+    """The measurement of :func:`bench`, asked for its indexes."""
+    with request.recording("indexes") as run:
+        with _workbench(request, run) as (database, _), run.phase("bench"):
+            found = _lookups(request, database, run)
+        return _finish(request, run), found.index_usage
+
+
+def load_test(request: Request) -> tuple[Run, Load]:
+    """The open-loop load test."""
+    with request.recording("loadtest") as run:
+        with _workbench(request, run) as (database, _), run.phase("load"):
+            found = _load_test(request, database, run)
+        return _finish(request, run), found
+
+
+def audit(request: Request) -> tuple[Run, Audit]:
+    """Every rule on every system."""
+    with request.recording("audit") as run:
+        with _workbench(request, run) as (database, _), run.phase("audit"):
+            found = _audit(request, database, run, kind="lab")
+        return _finish(request, run), found
+
+
+def impact(request: Request, pairs: Sequence[tuple[System, str, str]]) -> tuple[Run, tuple[Impact, ...]]:
+    """Revisions before and after, on clones."""
+    for system, start, end in pairs:
+        check_revisions(request.suite, system, start, end)
+    with request.recording("impact") as run:
+        with any_server(request.suite, request.postgres, request.terminal) as server, run.phase("impact"):
+            with server.scratch("conditions") as database:
+                run.conditions(database, server.kind, server.why)
+            found = _impacts(request, server, run, pairs)
+        return _finish(request, run), found
+
+
+def _declared_impacts(request: Request) -> list[tuple[System, str, str]]:
+    return [(system, pair.from_revision, pair.to_revision) for system in request.systems for pair in system.impact]
+
+
+@contextmanager
+def _workbench(request: Request, run: Recording) -> Iterator[tuple[Database, Dataset]]:
+    with workbench(request.suite, request.postgres, request.profile, request.systems, request.terminal) as bench_:
+        run.conditions(bench_.database, bench_.kind, bench_.why, bench_.dataset)
+        yield bench_.database, bench_.dataset
+
+
+def _describe(request: Request, database: Database, run: Recording) -> None:
+    run.writer.write_table("tenants.parquet", describe.tenants(database, request.systems))
+    run.writer.write_table("columns.parquet", describe.columns(database, request.systems))
+
+
+def _lookups(request: Request, database: Database, run: Recording) -> Lookups:
+    found = measure(request.suite, database, request.profile, request.systems, request.terminal, seed=request.seed)
+    found.write(run.writer)
+    run.noise(found.noise)
+    return found
+
+
+def _bench(request: Request, database: Database, run: Recording) -> None:
+    """The gate's own samples, then the same queries through pytest-benchmark beside them."""
+    found = _lookups(request, database, run)
+    with request.terminal.step("pytest bench/"):
+        _pytest_bench(request, database, run.path)
+    path = run.path / SAMPLES_FILE
+    both = pd.concat([found.samples, pd.read_parquet(path)], ignore_index=True)
+    path.unlink()
+    run.writer.write_table("samples.parquet", both)
+
+
+def _pytest_bench(request: Request, database: Database, folder: Path) -> None:
+    bench_folder = request.suite.root / request.suite.config.bench
+    chosen = [part for system in request.systems for part in (" or ", f"{system.name}/")][1:]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(bench_folder), "-q", "-p", "no:cacheprovider"),
+            *("-k", "".join(chosen)),
+            f"--rounds={request.profile.measure.pytest_rounds}",
+            f"--seed={request.seed}",
+            f"--samples-to={folder}",
+            f"--benchmark-json={folder / 'pytest-benchmark.json'}",
+            "--benchmark-disable-gc",
+        ],
+        cwd=request.suite.root,
+        env={**os.environ, **database.environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        told = next((line for line in reversed(lines) if line.startswith(("E ", "ERROR", "pgvitals"))), "")
+        raise MeasureError(f"pytest bench/ ended with exit code {done.returncode}: {told or lines[-1:]}")
+
+
+def _load_test(request: Request, database: Database, run: Recording) -> Load:
+    plan = request.profile.load
+    with request.terminal.step(f"load test, {plan.rate:g} requests/s for {plan.seconds:g} s"):
+        return run_load_test(
+            request.suite, database, plan=plan, seed=request.seed, systems=request.systems, out=run.path
+        )
+
+
+def _audit(request: Request, database: Database, run: Recording, *, kind: str) -> Audit:
+    with request.terminal.step("audit"):
+        found = run_audit(database.connect, request.systems, kind=kind)
+    run.writer.write("audit.json", found)
+    return found
+
+
+def _impacts(
+    request: Request, server: Server, run: Recording, pairs: Sequence[tuple[System, str, str]]
+) -> tuple[Impact, ...]:
+    found = tuple(
+        measure_impact(request.suite, server, system, request.profile, start, end, request.terminal, seed=request.seed)
+        for system, start, end in pairs
+    )
+    run.writer.write("impact.json", found)
+    return found
+
+
+def _claims(request: Request, run: Recording, wanted: bool) -> None:
+    if not wanted:
+        run.skip("claims", "not asked for")
+    elif not any((system.folder / "claims.toml").exists() for system in request.systems):
+        run.skip("claims", "no system of the suite has a claims.toml")
+
+
+def _finish(request: Request, run: Recording) -> Run:
+    """Write the reports into the run, make it whole, and read it back."""
+    run.save()
+    with request.terminal.step("report"):
+        write_reports(run.path)
+    run.save()
+    return load_run(run.writer.commit())
+
+
+def exit_outcome(run: Run) -> Outcome:
+    """The outcome that a run's exit code speaks: the gate's."""
+    if run.gate is None:
+        raise PgvitalsError(f"{run.path}: no lookup was measured, so there is nothing to judge")
+    return run.gate.outcome

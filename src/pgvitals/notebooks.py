@@ -1,0 +1,71 @@
+"""Executes the suite's notebooks on a run directory and keeps them as HTML."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from pgvitals.errors import ReportError
+from pgvitals.results.rundir import RunWriter
+
+_TIMEOUT_S = 300
+
+
+def notebook_paths(folder: Path) -> list[Path]:
+    """The notebooks of a suite, in order.
+
+    Raises:
+        ReportError: there is none.
+    """
+    paths = sorted(folder.glob("*.ipynb"))
+    if not paths:
+        raise ReportError(f"{folder}: there are no notebooks (*.ipynb) here")
+    return paths
+
+
+def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None] | None = None) -> tuple[str, ...]:
+    """Run every notebook of ``folder`` on the run being written; HTML goes to its ``notebooks/``.
+
+    Raises:
+        ReportError: a cell fails (the message names notebook and error), or nbclient is not installed.
+    """
+    try:
+        import nbclient  # noqa: F401
+        import nbconvert  # noqa: F401
+    except ImportError:
+        raise ReportError("notebooks need `pip install 'pgvitals[notebooks]'`, or --skip notebooks") from None
+    paths = notebook_paths(folder)
+    environment = {**os.environ, "PGVITALS_RUN": str(writer.path)}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        pages = []
+        for number, page in enumerate(pool.map(lambda path: _render(path, environment), paths), start=1):
+            pages.append(page)
+            if progress:
+                progress(number, len(paths))
+    names = tuple(f"notebooks/{path.stem}.html" for path in paths)
+    for name, page in zip(names, pages, strict=True):
+        writer.write_bytes(name, page.encode())
+    return names
+
+
+def _render(path: Path, environment: dict[str, str]) -> str:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbconvert import HTMLExporter
+
+    notebook: Any = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=_TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    )
+    try:
+        client.execute(env=environment)
+    except CellExecutionError as error:
+        raise ReportError(f"{path}: a cell fails: {error.ename}: {error.evalue}") from None
+    except Exception as error:
+        raise ReportError(f"{path}: cannot be executed: {type(error).__name__}: {error}") from error
+    page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(notebook)
+    return str(page)
