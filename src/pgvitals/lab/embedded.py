@@ -156,6 +156,7 @@ def _launch(state: State, binaries: Path, data: Path, socket_dir: Path, password
     with contextlib.suppress(psutil.NoSuchProcess):
         state = state.with_changes(server=Process.of(process.pid), params=params)
     _wait_until_ready(process, params, log)
+    process.returncode = 0  # watched by its number from here on; a collected Popen would warn that it runs
     return Server(state=state, halt=stop)
 
 
