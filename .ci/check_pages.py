@@ -32,18 +32,17 @@ REMOTE_CSS = re.compile(
     r"""(?:@import\s+|url\()\s*(?:url\()?["']?\s*(?:https?:)?//[^"')\s]+""", re.IGNORECASE
 )
 REMOTE_MODULE = re.compile(r"""\b(?:import|from)\s*\(?\s*["'](?:https?:)?//[^"']+""")
-FAILURE = re.compile(
-    r"Traceback \(most recent call last\)|data-mime-type=.application/vnd\.jupyter\.(?:stderr|error)."
-)
+TROUBLE = {"application/vnd.jupyter.stderr", "application/vnd.jupyter.error"}
 SMALLEST_PAGE = 10_000  # bytes; an empty frame is smaller
 
 
-class Loads(HTMLParser):
-    """Collects what a page loads from elsewhere."""
+class Page(HTMLParser):
+    """Collects what a page loads from elsewhere, and whether a notebook cell failed or warned in it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.remote: list[str] = []
+        self.troubles = 0
         self.within = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -52,6 +51,8 @@ class Loads(HTMLParser):
         for name, value in attrs:
             if name in LOADING.get(tag, ()) and REMOTE.match(value or ""):
                 self.remote.append(f"<{tag} {name}={value}>")
+            if name == "data-mime-type" and value in TROUBLE:
+                self.troubles += 1
             if name == "style":
                 self.remote.extend(REMOTE_CSS.findall(value or ""))
 
@@ -65,27 +66,23 @@ class Loads(HTMLParser):
             self.remote.extend(REMOTE_CSS.findall(data))
         if self.within == "script":
             self.remote.extend(REMOTE_MODULE.findall(data))
+        elif "Traceback (most recent call last)" in data:
+            self.troubles += 1
 
 
 def check_page(path: Path) -> list[str]:
-    """Faults of one HTML page."""
+    """Faults of one HTML page: the report, or an executed notebook."""
     if not path.is_file():
         return [f"{path}: missing"]
     text = path.read_text(encoding="utf-8")
     faults = []
     if len(text) < SMALLEST_PAGE or not text.rstrip().endswith("</html>"):
         faults.append(f"{path}: not a whole page ({len(text)} characters)")
-    loads = Loads()
-    loads.feed(text)
-    faults.extend(f"{path}: loads from elsewhere: {what}" for what in loads.remote)
-    return faults
-
-
-def check_notebook(page: Path) -> list[str]:
-    """Faults of an executed notebook: those of its page, and errors or warnings among its outputs."""
-    faults = check_page(page)
-    if page.is_file() and (found := FAILURE.search(page.read_text(encoding="utf-8"))):
-        faults.append(f"{page}: a cell printed an error or a warning ({found[0]})")
+    page = Page()
+    page.feed(text)
+    faults.extend(f"{path}: loads from elsewhere: {what}" for what in page.remote)
+    if page.troubles:
+        faults.append(f"{path}: {page.troubles} outputs are an error or a warning")
     return faults
 
 
@@ -106,7 +103,7 @@ def main() -> int:
     if not notebooks:
         faults.append("notebooks/: no notebook there")
     for notebook in notebooks:
-        faults.extend(check_notebook(run / "notebooks" / f"{notebook.stem}.html"))
+        faults.extend(check_page(run / "notebooks" / f"{notebook.stem}.html"))
     sys.stdout.write(f"{run}: report and {len(notebooks)} notebooks\n")
     for fault in faults:
         sys.stdout.write(f"FAULT {fault}\n")
