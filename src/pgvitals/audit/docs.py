@@ -1,0 +1,148 @@
+"""``docs/rules``: one page a rule, written from its header and from what it really says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pgvitals.audit.rule import Rule, load_rules
+from pgvitals.audit.trial import Trial, try_rule
+from pgvitals.errors import AuditError
+from pgvitals.lab import Database
+from pgvitals.results.records import Finding
+
+_FAMILIES = {
+    "TEN": "tenancy",
+    "AUD": "audit trail",
+    "ENC": "encryption",
+    "KEY": "keys",
+    "IDX": "indexes",
+    "CON": "constraints",
+    "RET": "retention",
+    "APP": "application engine",
+    "OPS": "server",
+}
+
+
+def generate(
+    database: Database, target: Path, *, check: bool = False, rules: Sequence[Rule] | None = None
+) -> tuple[str, ...]:
+    """Write the pages into ``target``; pages of rules that are gone are removed.
+
+    Args:
+        database: one of ours, in which the rules are tried.
+        check: change nothing, only tell.
+
+    Returns:
+        The names of the files that were (with ``check``: would be) written or removed.
+
+    Raises:
+        AuditError: a rule does not find its own defect, or the folder cannot be written.
+    """
+    pages = _pages([try_rule(database, rule) for rule in (load_rules() if rules is None else rules)])
+    try:
+        present = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")}
+        drifted = sorted(name for name in {*pages, *present} if pages.get(name) != present.get(name))
+        if drifted and not check:
+            target.mkdir(parents=True, exist_ok=True)
+            for name in drifted:
+                if name in pages:
+                    (target / name).write_text(pages[name], encoding="utf-8")
+                else:
+                    (target / name).unlink()
+    except OSError as error:
+        raise AuditError(f"{target}: cannot be written ({error.strerror})") from None
+    return tuple(drifted)
+
+
+def _pages(trials: Sequence[Trial]) -> dict[str, str]:
+    return {"README.md": _index([trial.rule for trial in trials]), **{f"{t.rule.id}.md": _page(t) for t in trials}}
+
+
+def _index(rules: Sequence[Rule]) -> str:
+    rows = [f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} | {_answers(rule)} |" for rule in rules]
+    return "\n".join(
+        [
+            "# Rules",
+            "",
+            "`pgvitals audit` asks each of these about each system. Every rule answers with its evidence, also when",
+            "it passes. These pages are generated from the rules and from real runs of their `bad.sql` and `good.sql`.",
+            "",
+            "| rule | severity | finds | answers |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "## A new rule",
+            "",
+            "A rule is a folder `src/pgvitals/audit/rules/<ID>_<slug>`; adding one edits no existing file.",
+            "",
+            "- `rule.sql`: a header of `-- key: value` lines (title, severity, why, remediation, references, subject,",
+            "  promise, checked, and if need be min_version), then one query. It returns violations only, as the",
+            "  columns `object`, `detail` and `remediation`: a quoted name, the evidence without any row's values, and",
+            "  SQL that can be pasted, one statement a line. It may use what `vocabulary.sql` names (tables, columns,",
+            "  indexes, foreign keys of the schema, …) and the policy in `system.toml` as `%(schema)s`,",
+            "  `%(tenant_column)s` and so on; any other `%` is a plain `%`. `checked` is a query of one row: the",
+            "  count `checked` of what was looked at, and if need be `note` and `not_applicable`, texts or null.",
+            "- or `probe.py`, where one query cannot tell: the same header in `#` lines (without checked; `writes: yes`",
+            "  keeps it to the lab), then `probe(connection, system)`, which returns a `Looked`.",
+            "- `bad.sql` makes it fire exactly once in the schema `rule_test`; `good.sql`, run after it, silences it.",
+            "- `terms.sql`, if both queries share common table expressions; `policy.toml`, if bad and good need other",
+            "  keys of `system.toml` than the defaults.",
+            "",
+            "`make audit-selftest` then injects the defect, looks for it, runs the printed remediation, and asks every",
+            "other rule about the cured schema.",
+            "",
+        ]
+    )
+
+
+def _page(trial: Trial) -> str:
+    rule = trial.rule
+    if not trial.found:
+        raise AuditError(f"{rule.folder}: the rule does not find its bad.sql exactly once; run the audit's self-test")
+    finding = trial.broken.findings[0]
+    facts = [
+        f"Severity {rule.severity}",
+        f"family {rule.family} ({_FAMILIES[rule.family]})" if rule.family in _FAMILIES else f"family {rule.family}",
+        f"answers {_answers(rule)}",
+        f"PostgreSQL {rule.min_version} and newer",
+        *(["writes, so it only runs in a lab"] if rule.writes else []),
+    ]
+    return "\n".join(
+        [
+            f"# {rule.id}: {rule.title}",
+            "",
+            " · ".join(facts),
+            "",
+            f"**Why.** {rule.why}",
+            "",
+            f"**Remedy.** {rule.remediation}",
+            "",
+            f"**Passes when.** Of all {rule.subject}: {rule.promise}.",
+            "",
+            "## What it finds",
+            "",
+            *_sql(rule.bad),
+            "",
+            *_told(finding, trial.broken.evidence),
+            "## What cures it",
+            "",
+            *_sql(rule.good),
+            "",
+            f"{trial.cured.outcome.value.replace('_', ' ')}: {trial.cured.evidence}",
+            "",
+        ]
+    )
+
+
+def _told(finding: Finding, evidence: str) -> list[str]:
+    lines = [f"fail: {evidence}", "", f"- `{', '.join(finding.objects)}`: {finding.detail}", ""]
+    return [*lines, "Its remediation:", "", *_sql(finding.remediation), ""] if finding.remediation else lines
+
+
+def _sql(text: str) -> list[str]:
+    return ["```sql", text, "```"]
+
+
+def _answers(rule: Rule) -> str:
+    return ", ".join(rule.references)

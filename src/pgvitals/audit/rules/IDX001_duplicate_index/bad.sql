@@ -1,0 +1,6 @@
+create table rule_test.clients (
+  id uuid primary key,
+  last_name text not null
+);
+create index ix_clients_last_name on rule_test.clients (last_name);
+create index ix_clients_name on rule_test.clients (last_name);

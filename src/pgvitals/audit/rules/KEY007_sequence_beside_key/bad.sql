@@ -1,0 +1,4 @@
+create table rule_test.documents (
+  id varchar(26) primary key,
+  number bigserial not null
+);

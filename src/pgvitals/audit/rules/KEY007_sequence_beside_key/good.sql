@@ -1,0 +1,1 @@
+alter table rule_test.documents drop column number;
