@@ -1,0 +1,21 @@
+"""Charts for the report and the notebooks: each takes records or tables of a run and returns a figure."""
+
+from pgvitals.report.charts.canvas import WIDE, Chart, svg
+from pgvitals.report.charts.dataset import tenant_sizes
+from pgvitals.report.charts.impact import impact_ratios
+from pgvitals.report.charts.indexes import index_usage
+from pgvitals.report.charts.latency import batches, latency_bars, latency_distribution
+from pgvitals.report.charts.load import load_percentiles
+
+__all__ = [
+    "WIDE",
+    "Chart",
+    "batches",
+    "impact_ratios",
+    "index_usage",
+    "latency_bars",
+    "latency_distribution",
+    "load_percentiles",
+    "svg",
+    "tenant_sizes",
+]

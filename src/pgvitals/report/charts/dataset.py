@@ -1,0 +1,61 @@
+"""What the dataset looks like."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pgvitals.report.charts.canvas import SMALL_PX, WIDE, Chart, ticks
+from pgvitals.report.charts.palette import BLUE, INK, MUTED, OCHRE, VERMILION
+from pgvitals.report.charts.rows import log_places
+from pgvitals.report.wording import count, share
+
+_LINES = ((BLUE, "-", "o"), (VERMILION, "--", "D"), (OCHRE, ":", "s"), (INK, "-.", "^"))
+
+
+def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
+    """Rows a tenant, largest first, on two logarithmic axes: a straight line is Zipf's law.
+
+    Args:
+        sizes: one row a tenant, with columns ``system`` and ``rows``; its order does not matter.
+        width: in pixels.
+    """
+    chart = Chart(
+        width=width,
+        height=320,
+        title="Rows a tenant, largest first",
+        alt="; ".join(_summary(str(system), group["rows"]) for system, group in sizes.groupby("system")),
+    )
+    axes = chart.axes_at(72, 16, 16, 46)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    most = max(1.0, float(sizes["rows"].max())) if len(sizes) else 1.0
+    least = max(1.0, float(sizes["rows"].min())) if len(sizes) else 1.0
+    longest = 1
+    for i, (system, group) in enumerate(sizes.groupby("system")):
+        rows = np.sort(group["rows"].to_numpy(dtype=float))[::-1]
+        color, style, marker = _LINES[i % len(_LINES)]
+        longest = max(longest, len(rows))
+        axes.plot(
+            range(1, len(rows) + 1),
+            np.maximum(rows, 1),
+            color=color,
+            linestyle=style,
+            marker=marker,
+            markersize=4,
+        )
+        chart.write(width - 16, 28 + 18 * i, _summary(str(system), group["rows"]), ha="right", color=color)
+    axes.set_xlim(0.9, longest * 1.15)
+    axes.set_ylim(least / 1.3, most * 1.3)
+    for which, low, high in (("x", 1, longest * 1.1), ("y", least / 1.3, most * 1.3)):
+        places = log_places(low, max(high, low * 1.5))
+        ticks(axes, which, places, [count(place) for place in places])
+    axes.set_xlabel("rank of the tenant", fontsize=SMALL_PX, color=MUTED)
+    axes.set_ylabel("rows", fontsize=SMALL_PX, color=MUTED)
+    return chart
+
+
+def _summary(system: str, rows: pd.Series) -> str:
+    total = float(rows.sum())
+    top = float(rows.max()) / total if total else 0.0
+    return f"{system}: {count(len(rows))} tenants, the largest holds {share(top)}"

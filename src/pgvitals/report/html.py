@@ -1,0 +1,180 @@
+"""The report as one HTML file: no script, no network, inline style and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pgvitals.report import charts, wording
+from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
+from pgvitals.report.conditions import command, conditions, provenance
+from pgvitals.report.files import files_of
+from pgvitals.report.index_review import IndexReview, review_indexes
+from pgvitals.report.redact import redact
+from pgvitals.report.verdict import NOT_MEASURED, headline, judge_run, tally, worst_first
+from pgvitals.results.outcome import Outcome
+from pgvitals.results.records import Contrast, Gate, Impact
+from pgvitals.results.rundir import Run
+
+WIDE_PX = 900.0
+NARROW_PX = 356.0
+_METER_MOST = 2.0  # a bar ends at twice the budget, however far above it the p95 is
+
+_SECTIONS = (
+    ("latency", "Latency"),
+    ("distribution", "Distribution"),
+    ("plans", "Plans"),
+    ("indexes", "Indexes"),
+    ("load", "Load test"),
+    ("audit", "Audit"),
+    ("impact", "Impact"),
+    ("dataset", "Dataset"),
+    ("conditions", "Conditions"),
+    ("reproduce", "Reproduce"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """One chart for wide pages and one for narrow ones; style sheets show either."""
+
+    wide: Markup
+    narrow: Markup
+
+
+def render_html(run: Run) -> str:
+    """The whole report; parts that the run lacks say so in a line."""
+    verdict = judge_run(run)
+    gate = worst_first(run.gate) if run.gate else None
+    indexes = review_indexes(run.index_usage) if run.index_usage is not None else None
+    measured = gate is not None and bool(gate.queries)
+    return _environment().get_template("report.html.j2").render(
+        info=run.info,
+        verdict=verdict,
+        subtitle=_subtitle(run),
+        informing=_informing(indexes, run.impacts),
+        sections=[section for section in _SECTIONS if measured or section[0] not in ("distribution", "plans")],
+        gate=gate if measured else None,
+        confidence=_confidence(gate),
+        meter=_meter(gate),
+        indexes=indexes,
+        load=_without_secrets(run),
+        audit=run.audit,
+        audit_counts=tally(result.outcome for result in run.audit.results) if run.audit else "",
+        review=review_audit(run.audit) if run.audit else None,
+        remediation=remediation,
+        shown_most=SHOWN_MOST,
+        impacts=run.impacts,
+        changed_plans=_changed_plans,
+        conditions=conditions(run.info),
+        provenance=provenance(run.info),
+        command=command(run.info),
+        charts=_charts(run, gate),
+        files=files_of(run),
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pgvitals.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = (
+        "ms",
+        "ms_range",
+        "budget",
+        "share",
+        "ratio",
+        "size",
+        "size_change",
+        "count",
+        "duration",
+        "plural",
+    )
+    environment.filters.update({name: getattr(wording, name) for name in names})
+    environment.filters["headline"] = lambda word: headline(Outcome(word))
+    environment.filters["percent"] = _percent
+    return environment
+
+
+def _charts(run: Run, gate: Gate | None) -> dict[str, _Drawn]:
+    drawn = {}
+    if gate and gate.queries:
+        drawn["latency"] = _draw("latency", lambda width: charts.latency_bars(gate, width))
+        samples = run.samples
+        if samples is not None and len(samples):
+            drawn["distribution"] = _draw(
+                "distribution", lambda width: charts.latency_distribution(samples, gate.queries, width)
+            )
+    usage = run.index_usage
+    if usage is not None and len(usage):
+        drawn["indexes"] = _draw("indexes", lambda width: charts.index_usage(usage, width))
+    load = run.load
+    if load is not None:
+        drawn["load"] = _draw("load", lambda width: charts.load_percentiles(load, width))
+    for number, impact in enumerate(run.impacts, start=1):
+        if impact.contrasts:
+            name = f"impact-{number}"
+            drawn[name] = _draw(name, lambda width, impact=impact: charts.impact_ratios(impact, width))  # type: ignore[misc]
+    return drawn
+
+
+def _draw(name: str, make: Callable[[float], charts.Chart]) -> _Drawn:
+    # our own SVG, every text in it escaped by the writer: the one thing that passes autoescape
+    wide, narrow = (
+        Markup(charts.svg(make(width), f"{name}-{width:.0f}"))  # noqa: S704
+        for width in (WIDE_PX, NARROW_PX)
+    )
+    return _Drawn(wide, narrow)
+
+
+def _meter(gate: Gate | None) -> Callable[[float], str]:
+    """Share of the budget -> per cent of the bar's length; all bars of a table have one scale."""
+    shares = [(q.p95_high_ms or q.p95_ms) / q.budget_p95_ms for q in gate.queries] if gate else []
+    full = min(_METER_MOST, max([1.0, *shares]))
+    return lambda part: f"{min(part / full, 1.0) * 100:.2f}"
+
+
+def _confidence(gate: Gate | None) -> str:
+    """``99 %``, or nothing where the queries differ."""
+    levels = {q.confidence for q in gate.queries} if gate else set()
+    return _percent(levels.pop()) if len(levels) == 1 else ""
+
+
+def _percent(part: float) -> str:
+    return f"{part * 100:g} %"
+
+
+def _subtitle(run: Run) -> str:
+    info = run.info
+    took = wording.duration(sum(info.durations_s.values())) if info.durations_s else ""
+    server = info.server.version if info.server else ""
+    profile = f"profile {info.dataset.profile}" if info.dataset else ""
+    return " · ".join(part for part in (info.started_utc, profile, server, took) if part)
+
+
+def _informing(indexes: IndexReview | None, impacts: Iterable[Impact]) -> list[tuple[str, str, str]]:
+    """Parts that inform and never fail a run."""
+    unused = f"{len(indexes.unused)} never scanned of {len(indexes.lines)}" if indexes else NOT_MEASURED
+    verdicts = [contrast.verdict for impact in impacts for contrast in impact.contrasts]
+    counted = [f"{verdicts.count(word)} {word}" for word in dict.fromkeys(("faster", "slower", *verdicts))]
+    return [
+        ("Indexes", "indexes", unused),
+        ("Impact", "impact", " · ".join(counted) if verdicts else NOT_MEASURED),
+    ]
+
+
+def _changed_plans(impact: Impact) -> list[Contrast]:
+    return [contrast for contrast in impact.contrasts if contrast.before_plan != contrast.after_plan]
+
+
+def _without_secrets(run: Run) -> Any:
+    load = run.load
+    return replace(load, error_samples=tuple(map(redact, load.error_samples))) if load else None

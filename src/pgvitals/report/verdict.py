@@ -1,0 +1,170 @@
+"""The one sentence at the top of every report: what a run says as a whole, and why.
+
+Latency, audit and load test each bring an outcome; the worst of them is the run's. A phase that failed
+is an error of the run. Impact and index usage inform and never fail a run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pgvitals.report.wording import plural
+from pgvitals.results.outcome import Outcome, worst
+from pgvitals.results.records import Audit, Gate, Load
+from pgvitals.results.rundir import Run
+
+NOT_MEASURED = "not measured"
+
+_HEADLINES = {
+    Outcome.PASS: "Pass",
+    Outcome.FAIL: "Fail",
+    Outcome.INCONCLUSIVE: "Inconclusive",
+    Outcome.ERROR: "Error",
+    Outcome.WAIVED: "Waived",
+    Outcome.NOT_APPLICABLE: "Not applicable",
+}
+_WORST_FIRST = (
+    Outcome.FAIL,
+    Outcome.ERROR,
+    Outcome.INCONCLUSIVE,
+    Outcome.PASS,
+    Outcome.WAIVED,
+    Outcome.NOT_APPLICABLE,
+)
+_NAMED_MOST = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the verdict; ``outcome`` is None where the part was not measured."""
+
+    name: str
+    anchor: str
+    outcome: Outcome | None
+    counts: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome of a run, a sentence why, and the parts it was drawn from."""
+
+    outcome: Outcome
+    sentence: str
+    parts: tuple[Part, ...]
+
+    @property
+    def headline(self) -> str:
+        """The outcome as a word."""
+        return headline(self.outcome)
+
+
+def headline(outcome: Outcome) -> str:
+    """An outcome as a word to read: ``Not applicable``."""
+    return _HEADLINES[outcome]
+
+
+def judge_run(run: Run) -> Verdict:
+    """The verdict of a run over the parts that it has; a run without any is inconclusive."""
+    parts = (_latency(run.gate), _audit(run.audit), _load(run.load), *_phases(run.info.phases))
+    judged = [part for part in parts if part.outcome is not None]
+    outcome = worst(part.outcome for part in judged if part.outcome is not None)
+    reasons = [part.sentence for part in judged if part.outcome is outcome]
+    if not judged:
+        sentence = "Nothing in this run was judged."
+    elif outcome in (Outcome.PASS, Outcome.WAIVED, Outcome.NOT_APPLICABLE):
+        sentence = " ".join(part.sentence for part in judged)
+    else:
+        sentence = " ".join(reasons)
+    return Verdict(outcome=outcome, sentence=sentence, parts=parts)
+
+
+def worst_first(gate: Gate) -> Gate:
+    """The same gate with the lookups that are not a pass in front; otherwise in their order."""
+    place = {outcome: number for number, outcome in enumerate(_WORST_FIRST)}
+    return replace(gate, queries=tuple(sorted(gate.queries, key=lambda q: place[q.outcome])))
+
+
+def tally(outcomes: Iterable[Outcome]) -> str:
+    """``7 pass · 1 fail``: every outcome there is, in the order of their weight."""
+    counts = Counter(outcomes)
+    return " · ".join(
+        f"{counts[outcome]} {headline(outcome).lower()}" for outcome in _WORST_FIRST if counts[outcome]
+    )
+
+
+def _latency(gate: Gate | None) -> Part:
+    if gate is None:
+        return Part(name="Latency", anchor="latency", outcome=None, counts=NOT_MEASURED, sentence="")
+    total = plural(len(gate.queries), "lookup")
+    if gate.outcome is Outcome.PASS:
+        sentence = (
+            f"The p95 of {'the one' if len(gate.queries) == 1 else 'each of'} {total} is under its budget."
+        )
+    else:
+        sentence = _sentence(gate.reason or f"latency: {headline(gate.outcome).lower()}")
+    return Part(
+        name="Latency",
+        anchor="latency",
+        outcome=gate.outcome,
+        counts=tally(q.outcome for q in gate.queries) or "no lookup",
+        sentence=sentence,
+    )
+
+
+def _audit(audit: Audit | None) -> Part:
+    if audit is None:
+        return Part(name="Audit", anchor="audit", outcome=None, counts=NOT_MEASURED, sentence="")
+    loud = [result for result in audit.results if result.outcome in (Outcome.FAIL, Outcome.ERROR)]
+    loud.sort(key=lambda result: (result.severity, result.rule))
+    if not loud:
+        passed = sum(result.outcome is Outcome.PASS for result in audit.results)
+        sentence = f"No audit rule failed; {plural(passed, 'rule')} passed."
+    else:
+        names = list(dict.fromkeys(f"{result.rule} ({result.severity})" for result in loud))
+        more = f" and {len(names) - _NAMED_MOST} more" if len(names) > _NAMED_MOST else ""
+        failed = sum(result.outcome is Outcome.FAIL for result in loud)
+        said = [f"{plural(failed, 'audit check')} failed"] if failed else []
+        if len(loud) > failed:
+            said.append(f"{plural(len(loud) - failed, 'audit check')} could not be run")
+        sentence = f"{' and '.join(said)}: {', '.join(names[:_NAMED_MOST])}{more}."
+    return Part(
+        name="Audit",
+        anchor="audit",
+        outcome=audit.outcome,
+        counts=tally(result.outcome for result in audit.results) or "no rule",
+        sentence=sentence,
+    )
+
+
+def _load(load: Load | None) -> Part:
+    if load is None:
+        return Part(name="Load test", anchor="load", outcome=None, counts=NOT_MEASURED, sentence="")
+    errors = f"{plural(load.total.errors, 'error')} in {plural(load.total.requests, 'request')}"
+    sentence = (
+        "The load test is valid." if load.outcome is Outcome.PASS else _sentence(f"load test: {load.reason}")
+    )
+    return Part(name="Load test", anchor="load", outcome=load.outcome, counts=errors, sentence=sentence)
+
+
+def _phases(phases: dict[str, str]) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            name=f"Phase {name}",
+            anchor="conditions",
+            outcome=Outcome.ERROR,
+            counts="did not finish",
+            sentence=_sentence(f"phase {name} {state}"),
+        )
+        for name, state in phases.items()
+        if state.startswith("failed")
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
