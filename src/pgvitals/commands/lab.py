@@ -1,0 +1,105 @@
+"""Commands for a lab that stays: up, down, status, psql, load."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from pgvitals.commands.options import (
+    JsonOption,
+    PostgresOption,
+    ProfileOption,
+    SeedOption,
+    SystemOption,
+    make_request,
+    print_json,
+)
+from pgvitals.errors import PgvitalsError
+from pgvitals.terminal import Terminal
+
+
+def up(postgres: PostgresOption = "auto", as_json: JsonOption = False) -> None:
+    """Start a lab server that stays up between commands, with an empty lab database."""
+    from pgvitals import workbench
+    from pgvitals.lab.attach import standing
+    from pgvitals.suite import find_suite
+
+    terminal, suite = Terminal(quiet=as_json), find_suite()
+    state = standing(suite)
+    if state is None:
+        with terminal.step("start a lab server"):
+            state = workbench.bring_up(suite, postgres).state
+        terminal.line(f"{state.kind} server: {state.why}")
+        terminal.line("fill it with `pgvitals load`, look into it with `pgvitals psql`, end it with `pgvitals down`")
+    elif postgres not in ("auto", state.kind):
+        raise PgvitalsError(f"{state.kind} lab server {state.id} is up already; end it first with `pgvitals down`")
+    else:
+        terminal.line(f"already up: {state.kind} server {state.id}, database {state.lab_database}")
+    if as_json:
+        print_json({"id": state.id, "kind": state.kind, "why": state.why, "database": state.lab_database})
+
+
+def down(
+    every: Annotated[bool, typer.Option("--all", help="Of every suite of this user, not only this one.")] = False,
+) -> None:
+    """Stop the lab server (or, on an external one, drop the databases that we made there)."""
+    from pgvitals.lab.reap import halt, reap
+    from pgvitals.lab.state import all_states
+    from pgvitals.suite import find_suite
+
+    terminal = Terminal()
+    reap()
+    root = None if every else str(find_suite().root)
+    states = [state for state in all_states() if state.persistent and root in (None, state.suite)]
+    for state in states:
+        with terminal.step(f"stop {state.kind} server {state.id}"):
+            halt(state)
+    if not states:
+        terminal.line("no lab server was up")
+
+
+def status(as_json: JsonOption = False) -> None:
+    """What is up: servers, their databases, and what they hold."""
+    from pgvitals import standing_labs
+
+    terminal = Terminal(quiet=as_json)
+    labs = standing_labs.describe()
+    terminal.show(standing_labs.table(labs))
+    if as_json:
+        print_json(labs)
+
+
+def psql(context: typer.Context) -> None:
+    """psql in the lab database; arguments go to psql, e.g. `pgvitals psql -c 'select 1'`."""
+    from pgvitals.lab import attach
+    from pgvitals.lab.psql import environment, find_psql
+    from pgvitals.suite import find_suite
+
+    database = attach(find_suite())
+    binary = find_psql()
+    os.execve(binary, [str(binary), *context.args], environment(database))  # noqa: S606
+
+
+def load(
+    profile: ProfileOption = None,
+    system: SystemOption = None,
+    postgres: PostgresOption = "auto",
+    seed: SeedOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Empty the tables first if they hold rows.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Migrate the lab database to the newest revisions and fill it."""
+    from pgvitals import tables, workbench
+    from pgvitals.lab import attach
+
+    terminal = Terminal(quiet=as_json)
+    request = make_request(terminal, profile, system, postgres, seed, None)
+    database = attach(request.suite, postgres)
+    dataset = workbench.fill(
+        request.suite, database, request.profile, request.systems, terminal, seed=request.seed, fresh=fresh
+    )
+    terminal.show(tables.dataset_table(dataset))
+    if as_json:
+        print_json(dataset)

@@ -1,0 +1,179 @@
+"""Commands that measure: each ends in a run directory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pgvitals.commands.options import (
+    JsonOption,
+    OutOption,
+    PostgresOption,
+    ProfileOption,
+    SeedOption,
+    SystemOption,
+    finish,
+    make_request,
+    print_json,
+)
+from pgvitals.errors import PgvitalsError
+from pgvitals.terminal import Terminal
+
+
+def run(
+    profile: ProfileOption = None,
+    system: SystemOption = None,
+    postgres: PostgresOption = "auto",
+    seed: SeedOption = None,
+    out: OutOption = None,
+    only: Annotated[str | None, typer.Option(help="Only these, of: bench,load,audit,impact,claims,notebooks.")] = None,
+    skip: Annotated[str | None, typer.Option(help="All but these.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The main job: server, data, p95 of every lookup, load test, audit, impact, notebooks, report."""
+    from pgvitals import job, tables
+    from pgvitals.request import PHASES
+
+    terminal = Terminal(quiet=as_json)
+    phases = _phases(PHASES, only, skip)
+    request = make_request(terminal, profile, system, postgres, seed, out)
+    done = job.whole(request, phases)
+    if done.gate:
+        terminal.show(tables.latency_table(done.gate))
+    for part in tables.summary_lines(done):
+        terminal.show(part)
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "gate": done.gate, "info": done.info})
+    finish(job.exit_outcome(done))
+
+
+def bench(
+    profile: ProfileOption = None,
+    system: SystemOption = None,
+    postgres: PostgresOption = "auto",
+    seed: SeedOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure p50, p95 and p99 of every lookup, with an interval, and judge them."""
+    terminal = Terminal(quiet=as_json)
+    request = make_request(terminal, profile, system, postgres, seed, out)
+    from pgvitals import job, tables
+
+    done, gate_ = job.bench(request)
+    terminal.show(tables.latency_table(gate_))
+    terminal.show(tables.verdict_line(gate_.outcome, gate_.reason))
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "gate": gate_})
+    finish(gate_.outcome)
+
+
+def loadtest(
+    profile: ProfileOption = None,
+    system: SystemOption = None,
+    postgres: PostgresOption = "auto",
+    seed: SeedOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """An open-loop load test of the lookups with Locust; latency counts from the due time."""
+    terminal = Terminal(quiet=as_json)
+    request = make_request(terminal, profile, system, postgres, seed, out)
+    from pgvitals import job, tables
+
+    done, found = job.load_test(request)
+    terminal.show(tables.load_table(found))
+    terminal.show(tables.verdict_line(found.outcome, found.reason))
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "load": found})
+    finish(found.outcome)
+
+
+def audit(
+    profile: ProfileOption = None,
+    system: SystemOption = None,
+    postgres: PostgresOption = "auto",
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask every rule about every system; evidence also where it passes."""
+    terminal = Terminal(quiet=as_json)
+    request = make_request(terminal, profile, system, postgres, None, out)
+    from pgvitals import job, tables
+
+    done, found = job.audit(request)
+    terminal.show(tables.audit_table(found))
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "audit": found})
+    finish(found.outcome)
+
+
+def impact(
+    profile: ProfileOption = None,
+    system: Annotated[str | None, typer.Option("--system", help="The system whose revisions are compared.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Revision before.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Revision after.")] = None,
+    postgres: PostgresOption = "auto",
+    seed: SeedOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a migration really changes: the same rows before and after it, measured side by side.
+
+    Without --from and --to: the pairs that each `system.toml` declares.
+    """
+    from pgvitals import job, tables
+
+    terminal = Terminal(quiet=as_json)
+    request = make_request(terminal, profile, [system] if system else None, postgres, seed, out)
+    if (start is None) != (end is None) or (start and not system):
+        raise PgvitalsError("--from and --to go together, and with --system")
+    pairs = (
+        [(request.systems[0], start, end)]
+        if start and end
+        else [(each, pair.from_revision, pair.to_revision) for each in request.systems for pair in each.impact]
+    )
+    if not pairs:
+        raise PgvitalsError("no pair of revisions: give --system, --from and --to, or add [[impact]] to system.toml")
+    done, found = job.impact(request, pairs)
+    for each in found:
+        terminal.show(tables.impact_table(each))
+        terminal.show(tables.relation_table(each))
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "impact": found})
+
+
+def indexes(
+    profile: ProfileOption = None,
+    system: SystemOption = None,
+    postgres: PostgresOption = "auto",
+    seed: SeedOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which indexes the lookups use, how often, and what they weigh."""
+    terminal = Terminal(quiet=as_json)
+    request = make_request(terminal, profile, system, postgres, seed, out)
+    from pgvitals import job, tables
+
+    done, found = job.index_usage(request)
+    terminal.show(tables.index_table(found))
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "indexes": found})
+
+
+def _phases(known: tuple[str, ...], only: str | None, skip: str | None) -> list[str]:
+    if only and skip:
+        raise PgvitalsError("--only and --skip exclude each other; give one of them")
+    named = [part.strip() for part in (only or skip or "").split(",") if part.strip()]
+    for name in named:
+        if name not in known:
+            raise PgvitalsError(f"unknown phase {name!r}; there are: {', '.join(known)}")
+    return [name for name in known if (name in named) == bool(only)]
