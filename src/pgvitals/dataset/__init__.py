@@ -1,1 +1,53 @@
-"""pgvitals.dataset"""
+"""Datasets: recipes of realistic rows, loaded fast, the same on every machine and in every order.
+
+A recipe (``fixtures/<system>/dataset.py``) imports its vocabulary from here::
+
+    from pgvitals.dataset import Table, Unit, pool
+
+    def tenants(unit: Unit):
+        return {"id": unit.ids(), "name": pool("companies").draw(unit.stream("name"), unit.rows)}
+
+    def recipe(sizes, profile):
+        return (Table(name="tenants", own_rows=sizes["tenants"], make=tenants),)
+"""
+
+from pgvitals.dataset.columns import Column, in_order, json, json_values, lists, money, nullable
+from pgvitals.dataset.people import People, draw_people, join
+from pgvitals.dataset.places import Places, places
+from pgvitals.dataset.pools import Pool, pool
+from pgvitals.dataset.recipe import Columns, Recipe, Table, Unit, load_recipe
+from pgvitals.dataset.sizes import zipf_shares, zipf_weights
+from pgvitals.dataset.slots import Book, Calendar, book, calendar, working_days
+from pgvitals.dataset.streams import Stream, hex_digests, uniform_at
+
+__all__ = [
+    "Book",
+    "Calendar",
+    "Column",
+    "Columns",
+    "People",
+    "Places",
+    "Pool",
+    "Recipe",
+    "Stream",
+    "Table",
+    "Unit",
+    "book",
+    "calendar",
+    "draw_people",
+    "hex_digests",
+    "in_order",
+    "join",
+    "json",
+    "json_values",
+    "lists",
+    "load_recipe",
+    "money",
+    "nullable",
+    "places",
+    "pool",
+    "uniform_at",
+    "working_days",
+    "zipf_shares",
+    "zipf_weights",
+]

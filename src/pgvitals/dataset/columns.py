@@ -1,0 +1,236 @@
+"""Columns of values, and how PostgreSQL's types store them in binary.
+
+A recipe returns plain NumPy arrays, and the array says what it holds:
+
+===================================  ==========================================================
+array                                PostgreSQL
+===================================  ==========================================================
+uint8, shape (n, 16)                 uuid
+datetime64[us], in UTC               timestamptz, timestamp
+datetime64[D]                        date
+int64                                smallint, integer, bigint, numeric; digits in a text column
+bool                                 boolean
+bytes ``S…``, UTF-8                  text, varchar, char, enum
+:func:`json` · :func:`lists`         json, jsonb · text[], varchar[]
+:func:`money` (int64, cents)         numeric
+===================================  ==========================================================
+
+:func:`nullable` leaves values out.
+"""
+
+from __future__ import annotations
+
+import json as _json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pgvitals.dataset.streams import I64, Bool, Bytes2D, Text
+from pgvitals.errors import DatasetError
+
+Array = npt.NDArray[Any]
+I32 = npt.NDArray[np.int32]
+
+_EPOCH_DAYS = 10_957  # 2000-01-01, where PostgreSQL counts from
+_EPOCH_US = _EPOCH_DAYS * 86_400_000_000
+_TEXT_TYPES = ("text", "varchar", "bpchar", "enum", "citext", "name")
+
+
+@dataclass(frozen=True)
+class Column:
+    """``n`` values of one kind; ``nulls`` marks those that are left out; ``items`` are the choices of lists."""
+
+    kind: str
+    values: Array
+    nulls: Bool | None = None
+    items: tuple[tuple[str, ...], ...] = ()
+
+    def take(self, positions: I64) -> Column:
+        """The values at these positions."""
+        nulls = None if self.nulls is None else self.nulls[positions]
+        return replace(self, values=self.values[positions], nulls=nulls)
+
+
+@dataclass(frozen=True)
+class Field:
+    """Encoded values: bytes of shape (n, width), and each one's length: -1 is null, None is ``width`` throughout."""
+
+    data: Bytes2D
+    lengths: I32 | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Type:
+    """A PostgreSQL type: its name (``enum`` for any enum), and the OID of its elements if it is an array."""
+
+    name: str
+    element: int = 0
+
+
+def nullable(values: Array | Column, given: Bool) -> Column:
+    """The values where ``given`` is true, null elsewhere."""
+    column = as_column(values)
+    nulls = ~given if column.nulls is None else column.nulls | ~given
+    return replace(column, nulls=nulls)
+
+
+def json(values: Text) -> Column:
+    """JSON documents, already written out (see :func:`json_values`)."""
+    return Column("json", values)
+
+
+def json_values(documents: Sequence[object]) -> Text:
+    """A handful of JSON documents to choose from."""
+    return np.array([_json.dumps(document, ensure_ascii=False).encode() for document in documents])
+
+
+def lists(items: Sequence[Sequence[str]], chosen: I64) -> Column:
+    """Arrays of text: one of ``items`` for each position in ``chosen``."""
+    return Column("lists", chosen, items=tuple(tuple(item) for item in items))
+
+
+def money(cents: I64) -> Column:
+    """Amounts with two decimals, given in hundredths."""
+    return Column("money", cents)
+
+
+def in_order(columns: Mapping[str, Array | Column], moment: Array) -> dict[str, Column]:
+    """The rows sorted by a moment, as they lie in a table that grew over time."""
+    order = np.argsort(moment, kind="stable")
+    return {name: as_column(values).take(order) for name, values in columns.items()}
+
+
+def as_column(values: Array | Column) -> Column:
+    """Tell the kind of a plain array.
+
+    Raises:
+        DatasetError: the array is none of those in the table above.
+    """
+    if isinstance(values, Column):
+        return values
+    if values.dtype == np.uint8 and values.ndim == 2 and values.shape[1] == 16:
+        return Column("uuid", values)
+    kinds = {"S": "text", "b": "bool", "i": "integer"}
+    if values.ndim == 1 and values.dtype.kind in kinds:
+        return Column(kinds[values.dtype.kind], values)
+    if values.ndim == 1 and values.dtype.kind == "M":
+        unit = np.datetime_data(values.dtype)[0]
+        if unit in ("us", "D"):
+            return Column("time" if unit == "us" else "date", values)
+    raise DatasetError(f"an array of {values.dtype} and shape {values.shape} is no kind of column")
+
+
+def encode(values: Array | Column, type_: Type) -> Field:
+    """The binary form that the type's receive function expects.
+
+    Raises:
+        DatasetError: the type cannot hold values of this kind, or not this large.
+    """
+    column = as_column(values)
+    encoder = _ENCODERS.get((column.kind, type_.name))
+    if encoder is None:
+        raise DatasetError(f"values of kind {column.kind!r} do not fit type {type_.name!r}")
+    field = encoder(column, type_)
+    if column.nulls is None or not column.nulls.any():
+        return field
+    width = field.data.shape[1]
+    lengths = np.full(len(column.nulls), width, dtype=np.int32) if field.lengths is None else field.lengths.copy()
+    lengths[column.nulls] = -1
+    return Field(field.data, lengths)
+
+
+def _big_endian(values: Array, dtype: str) -> Field:
+    wide = np.ascontiguousarray(values.astype(dtype))
+    return Field(wide.view(np.uint8).reshape(len(values), wide.dtype.itemsize))
+
+
+def _integer(column: Column, type_: Type) -> Field:
+    dtype = {"int2": ">i2", "int4": ">i4", "int8": ">i8"}[type_.name]
+    limits = np.iinfo(np.dtype(dtype))
+    if len(column.values) and not limits.min <= column.values.min() <= column.values.max() <= limits.max:
+        raise DatasetError(f"a value of {column.values.max()} does not fit type {type_.name!r}")
+    return _big_endian(column.values, dtype)
+
+
+def _time(column: Column, _: Type) -> Field:
+    return _big_endian(column.values.astype(np.int64) - _EPOCH_US, ">i8")
+
+
+def _date(column: Column, _: Type) -> Field:
+    return _big_endian(column.values.astype(np.int64) - _EPOCH_DAYS, ">i4")
+
+
+def _bool(column: Column, _: Type) -> Field:
+    return Field(column.values.astype(np.uint8).reshape(-1, 1))
+
+
+def _uuid(column: Column, _: Type) -> Field:
+    return Field(np.ascontiguousarray(column.values))
+
+
+def _text(column: Column, _: Type) -> Field:
+    values = np.ascontiguousarray(column.values)
+    data = values.view(np.uint8).reshape(len(values), values.dtype.itemsize)
+    return Field(data, np.strings.str_len(values).astype(np.int32))
+
+
+def _digits(column: Column, type_: Type) -> Field:
+    return _text(Column("text", column.values.astype("S20")), type_)
+
+
+def _jsonb(column: Column, type_: Type) -> Field:
+    text = _text(column, type_)
+    version = np.ones((len(text.data), 1), dtype=np.uint8)
+    lengths = np.strings.str_len(column.values).astype(np.int32) + 1
+    return Field(np.concatenate([version, text.data], axis=1), lengths.astype(np.int32))
+
+
+def _numeric(column: Column, _: Type) -> Field:
+    """Sign, scale 2 or 0, and base-10000 digits; the server trims zero digits at either end."""
+    scale = 2 if column.kind == "money" else 0
+    magnitude = np.abs(column.values.astype(np.int64))
+    whole, fraction = np.divmod(magnitude, 10**scale)
+    if len(whole) and whole.max() >= 10**12:
+        raise DatasetError(f"an amount of {whole.max()} is beyond what a dataset writes as numeric (12 digits)")
+    parts = np.empty((len(whole), 8), dtype=">i2")
+    parts[:, 0], parts[:, 1], parts[:, 3] = 4, 2, scale
+    parts[:, 2] = np.where(column.values < 0, 0x4000, 0)
+    parts[:, 4], parts[:, 5], parts[:, 6] = whole // 10**8, whole // 10**4 % 10**4, whole % 10**4
+    parts[:, 7] = fraction * 100
+    return Field(parts.view(np.uint8).reshape(len(whole), 16))
+
+
+def _lists(column: Column, type_: Type) -> Field:
+    encoded = [_list(item, type_.element) for item in column.items]
+    width = max(map(len, encoded))
+    table = np.frombuffer(b"".join(item.ljust(width, b"\0") for item in encoded), dtype=np.uint8)
+    lengths = np.array([len(item) for item in encoded], dtype=np.int32)
+    return Field(table.reshape(len(encoded), width)[column.values], lengths[column.values])
+
+
+def _list(item: tuple[str, ...], element: int) -> bytes:
+    numbers = [1, 0, element, len(item), 1] if item else [0, 0, element]
+    body = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (text.encode() for text in item))
+    return b"".join(number.to_bytes(4, "big") for number in numbers) + body
+
+
+_Encoder = Callable[[Column, Type], Field]
+_ENCODERS: dict[tuple[str, str], _Encoder] = {
+    ("uuid", "uuid"): _uuid,
+    ("time", "timestamptz"): _time,
+    ("time", "timestamp"): _time,
+    ("date", "date"): _date,
+    ("bool", "bool"): _bool,
+    ("json", "json"): _text,
+    ("json", "jsonb"): _jsonb,
+    ("money", "numeric"): _numeric,
+    ("integer", "numeric"): _numeric,
+    ("lists", "_text"): _lists,
+    ("lists", "_varchar"): _lists,
+    **{("integer", name): _integer for name in ("int2", "int4", "int8")},
+    **{("text", name): _text for name in _TEXT_TYPES},
+    **{("integer", name): _digits for name in ("text", "varchar", "bpchar")},
+}
