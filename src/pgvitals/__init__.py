@@ -1,10 +1,28 @@
-"""pgvitals: the lab in which a PostgreSQL schema proves itself before it ships."""
+"""pgvitals: the lab in which a PostgreSQL schema proves itself before it ships.
 
+In a notebook: ``run = pgvitals.load_run("latest")``, then ``run.gate``, ``run.samples``, ``run.index_usage``;
+``pgvitals.query("select …")`` asks the lab that is up.
+"""
+
+from importlib import import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
 from pgvitals.errors import PgvitalsError
-from pgvitals.results.rundir import Run, load_run
+
+if TYPE_CHECKING:
+    from pgvitals.notebook import load_run, query
+    from pgvitals.results.rundir import Run
 
 __version__ = _version("pgvitals")
 
-__all__ = ["PgvitalsError", "Run", "__version__", "load_run"]
+__all__ = ["PgvitalsError", "Run", "__version__", "load_run", "query"]
+
+_HOMES = {"Run": "pgvitals.results.rundir", "load_run": "pgvitals.notebook", "query": "pgvitals.notebook"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load pandas and the rest when they are asked for: `pgvitals --help` should not wait for them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pgvitals' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

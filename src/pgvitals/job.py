@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,59 +14,20 @@ import pandas as pd
 from pgvitals import notebooks
 from pgvitals.audit.run import audit as run_audit
 from pgvitals.dataset import describe
-from pgvitals.errors import MeasureError, PgvitalsError
+from pgvitals.errors import MeasureError
 from pgvitals.impact.compare import check_revisions, measure_impact
 from pgvitals.lab import Database, Server, start_server
 from pgvitals.load.run import run as run_load_test
 from pgvitals.measure.bench_plugin import SAMPLES_FILE
 from pgvitals.measure.lookups import Lookups, measure
-from pgvitals.profile import Profile
-from pgvitals.recording import Recording, record
+from pgvitals.recording import Recording
 from pgvitals.report import write_reports
-from pgvitals.results.outcome import Outcome
+from pgvitals.request import PHASES, Request
+from pgvitals.results.outcome import Outcome, worst
 from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Load
 from pgvitals.results.rundir import Run, load_run
-from pgvitals.suite import Suite
 from pgvitals.system import System
-from pgvitals.terminal import Terminal
 from pgvitals.workbench import any_server, fill, lab_database, workbench
-
-PHASES = ("bench", "load", "audit", "impact", "claims", "notebooks")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a command was asked for."""
-
-    suite: Suite
-    profile: Profile
-    systems: tuple[System, ...]
-    postgres: str
-    seed: int
-    command: str
-    out: Path | None
-    terminal: Terminal
-
-    def config(self) -> dict[str, object]:
-        """What ``run.json`` keeps of it; a DSN stays out, it may hold a password."""
-        known = self.postgres in ("auto", "embedded", "container")
-        return {
-            "profile": self.profile.name,
-            "systems": [system.name for system in self.systems],
-            "postgres": self.postgres if known else "a DSN",
-            "seed": self.seed,
-            "plan": {
-                "measure": self.profile.measure.model_dump(),
-                "load": self.profile.load.model_dump(),
-                "impact": self.profile.impact.model_dump(),
-            },
-        }
-
-    @contextmanager
-    def recording(self, name: str) -> Iterator[Recording]:
-        """The run directory of this command."""
-        with record(self.suite, name, command=self.command, config=self.config(), out=self.out) as recording:
-            yield recording
 
 
 def whole(request: Request, phases: Sequence[str]) -> Run:
@@ -255,7 +215,8 @@ def _finish(request: Request, run: Recording) -> Run:
 
 
 def exit_outcome(run: Run) -> Outcome:
-    """The outcome that a run's exit code speaks: the gate's."""
-    if run.gate is None:
-        raise PgvitalsError(f"{run.path}: no lookup was measured, so there is nothing to judge")
-    return run.gate.outcome
+    """The outcome that a run's exit code speaks: the gate's; without one, the worst of what was measured."""
+    if run.gate is not None:
+        return run.gate.outcome
+    parts = [part.outcome for part in (run.load, run.audit) if part is not None]
+    return worst(parts) if parts else Outcome.PASS

@@ -57,7 +57,7 @@ def _render(path: Path, environment: dict[str, str]) -> str:
     from nbclient.exceptions import CellExecutionError
     from nbconvert import HTMLExporter
 
-    notebook: Any = nbformat.read(path, as_version=4)
+    notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
         notebook, timeout=_TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
     )
@@ -67,5 +67,6 @@ def _render(path: Path, environment: dict[str, str]) -> str:
         raise ReportError(f"{path}: a cell fails: {error.ename}: {error.evalue}") from None
     except Exception as error:
         raise ReportError(f"{path}: cannot be executed: {type(error).__name__}: {error}") from error
-    page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(notebook)
+    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)  # type: ignore[no-untyped-call]
+    page, _ = exporter.from_notebook_node(notebook)
     return str(page)

@@ -209,9 +209,8 @@ def dataset_table(dataset: Dataset) -> Table:
     """Rows and sizes of what was loaded."""
     rows = [(escape(f"{t.system}.{t.table}"), f"{t.rows:,}", size(t.size_bytes)) for t in dataset.tables]
     rows.append(("total", f"{sum(t.rows for t in dataset.tables):,}", size(sum(t.size_bytes for t in dataset.tables))))
-    title = (
-        f"Profile {dataset.profile}, seed {dataset.seed}, checksum {dataset.checksum}, loaded in {dataset.load_s:.1f} s"
-    )
+    made = f"seed {dataset.seed}, checksum {dataset.checksum[:12]}"
+    title = f"Profile {dataset.profile}, {made}, loaded in {dataset.load_s:.1f} s"
     return table(title, [("table", "left"), ("rows", "right"), ("size with indexes", "right")], rows)
 
 

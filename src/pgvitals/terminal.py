@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +23,11 @@ from rich.progress import (
 from rich.table import Table
 
 from pgvitals.results.outcome import Outcome
+
+if TYPE_CHECKING:
+    from pgvitals.dataset.load import Step
+
+_WIDTH = 160
 
 STYLES = {
     Outcome.PASS: "green",
@@ -43,18 +50,19 @@ class Bar:
         """Report progress in steps."""
         self.progress.update(self.task, completed=done, total=total)
 
-    def dataset(self, what: str, done: int, total: int) -> None:
-        """Report rows loaded of one table or phase."""
-        self.progress.update(self.task, completed=done, total=total, what=what)
+    def rows(self, step: Step) -> None:
+        """Report how far a dataset is loaded."""
+        what = f"{step.system} {step.phase}: {step.item}" if step.item else f"{step.system} {step.phase}"
+        self.progress.update(self.task, completed=step.rows_done, total=step.rows_total, what=escape(what))
 
 
 class Terminal:
     """Output of one command; ``quiet`` (for ``--json``) keeps stdout for the JSON alone."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.out = Console(highlight=False, soft_wrap=False, quiet=quiet)
-        self.err = Console(stderr=True, highlight=False)
-        self.timings: dict[str, float] = {}
+        # Without a terminal (CI, a file) there is no width to keep to: names stay whole.
+        self.out = Console(highlight=False, quiet=quiet, width=None if sys.stdout.isatty() else _WIDTH)
+        self.err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH)
 
     def say(self, text: str) -> None:
         """One line of news, on stderr."""
@@ -99,7 +107,6 @@ class Terminal:
 
     def _done(self, title: str, start: float) -> None:
         seconds = time.monotonic() - start
-        self.timings[title] = seconds
         self.err.print(f"[green]✓[/] {escape(title)} [dim]{seconds:.1f} s[/]")
 
 
@@ -112,7 +119,7 @@ def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequenc
     """A table; ``columns`` are (heading, justify), cells may hold markup."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     for heading, justify in columns:
-        made.add_column(heading, justify=justify, no_wrap=justify == "right")  # type: ignore[arg-type]
+        made.add_column(heading, justify=justify, no_wrap=justify == "right", overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         made.add_row(*row)
     return made

@@ -47,7 +47,13 @@ def fill(
             upgrade(suite, database, f"{system.name}@head")
     with terminal.bar("load", unit="rows") as progress:
         dataset = load(
-            suite, database, profile, systems=list(systems), seed=seed, fresh=fresh, progress=progress.dataset
+            suite,
+            database,
+            profile,
+            systems=[system.name for system in systems],
+            seed=seed,
+            fresh=fresh,
+            progress=progress.rows,
         )
     with database.connect() as conn:
         remember(conn, dataset)

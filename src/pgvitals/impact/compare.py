@@ -97,7 +97,7 @@ def measure_impact(
         with terminal.step(f"migrate {system.name} to {start}"):
             upgrade(suite, before, start)
         with terminal.bar(f"load {system.name} at {start}", unit="rows") as bar:
-            load(suite, before, profile, systems=[system], seed=seed, progress=bar.dataset)
+            load(suite, before, profile, systems=[system.name], seed=seed, progress=bar.rows)
         after = stack.enter_context(server.scratch("after", before))
         began = time.monotonic()
         with terminal.step(f"migrate the clone to {end}"):

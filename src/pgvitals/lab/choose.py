@@ -34,7 +34,8 @@ def launch(postgres: str, *, suite: Suite, persistent: bool) -> Server:
         owner=Process.of(os.getpid()),
     )
     if kind == "external":
-        return external.start(state, dsn)
+        roles = [role for system in suite.systems.values() for role in (system.roles.owner, system.roles.app)]
+        return external.start(state, dsn, tuple(roles))
     return container.start(state) if kind == "container" else embedded.start(state)
 
 

@@ -64,7 +64,7 @@ def require_image() -> None:
             engine.images.pull(*image.rsplit(":", 1) if ":" in image.rsplit("/", 1)[-1] else (image, "latest"))
         except (DockerException, RequestException, OSError) as error:
             raise LabError(
-                f"container image {image!r} is not here and cannot be pulled ({one_line(error)[:120]}); "
+                f"container image {image!r} is not here and cannot be pulled ({_why(error)}); "
                 "set PGVITALS_IMAGE to one that is, or use --postgres embedded"
             ) from None
     except (DockerException, RequestException) as error:
@@ -132,6 +132,11 @@ def stop(state: State) -> None:
     except DockerException as error:
         raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _why(error: Exception) -> str:
+    """The engine's own words, without the address of its socket."""
+    return one_line(Exception(getattr(error, "explanation", None) or error))[:120]
 
 
 def _wait_until_ready(container: Any, params: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import cast
 
@@ -57,8 +58,11 @@ def existing(dsn: str) -> Database:
         return Database(params=params, name=conn.info.dbname)
 
 
-def start(state: State, dsn: str) -> Server:
+def start(state: State, dsn: str, roles: tuple[str, ...] = ()) -> Server:
     """Use the DSN's server: its database must be a maintenance database, or one of ours.
+
+    Roles belong to the whole server: those of ``roles`` that are not there yet will be ours, and are
+    dropped again at the end.
 
     Raises:
         GuardError: the DSN names somebody's database.
@@ -80,12 +84,14 @@ def start(state: State, dsn: str) -> Server:
                 f"user {conn.info.user!r} may not create databases and roles on that server; "
                 "ask for CREATEDB and CREATEROLE, or use --postgres embedded"
             )
-    state = state.with_changes(params=params)
+        rows = conn.execute("select rolname from pg_roles where rolname = any(%s)", (list(roles),)).fetchall()
+        there = {str(found[0]) for found in rows}
+    state = state.with_changes(params=params, roles=tuple(role for role in roles if role not in there))
     return Server(state=state, halt=stop)
 
 
 def stop(state: State) -> None:
-    """Drop the databases that we made there; a database without our marker is left alone."""
+    """Drop the databases and roles that we made there; a database without our marker is left alone."""
     if state.databases:
         with connect(state.params) as conn:
             for name in state.databases:
@@ -96,4 +102,8 @@ def stop(state: State) -> None:
                     ours = guard.is_ours(inside)
                 if ours:
                     conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+            for role in state.roles:
+                # Another lab on the same server may use it by now; the last one to go takes it along.
+                with contextlib.suppress(psycopg.errors.DependentObjectsStillExist):
+                    conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
     shutil.rmtree(state.folder, ignore_errors=True)

@@ -70,6 +70,7 @@ class State:
     data_dir: str | None = None
     socket_dir: str | None = None
     databases: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()  # that we brought to somebody's server
     lab_database: str | None = None
     format: int = STATE_FORMAT
 
@@ -126,7 +127,7 @@ def load_state(path: Path) -> State:
             raise LabError(f"{path}: state of another pgvitals (format {raw.get('format')!r}); remove it by hand")
         raw["owner"] = Process(**raw["owner"])
         raw["server"] = Process(**raw["server"]) if raw["server"] else None
-        raw["databases"] = tuple(raw["databases"])
+        raw["databases"], raw["roles"] = tuple(raw["databases"]), tuple(raw["roles"])
         return State(**raw)
     except FileNotFoundError:
         raise LabError(f"{path}: no such lab server; `pgvitals up` starts one") from None

@@ -21,7 +21,7 @@ _STAT = Path("/proc/stat")
 
 
 def canary_ms() -> float:
-    """Milliseconds for a fixed piece of work: the best of three, about 2 ms each."""
+    """Milliseconds for a fixed piece of work: the best of three, a millisecond or two each."""
     best = float("inf")
     for _ in range(3):
         start = time.perf_counter_ns()

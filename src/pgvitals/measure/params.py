@@ -45,16 +45,22 @@ def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict
 
 
 def tenant_ranks(conn: psycopg.Connection, system: System) -> dict[Any, int]:
-    """Tenant -> rank by rows of the system's traffic table, 1 for the largest."""
+    """Tenant -> rank by rows of the system's traffic table, 1 for the largest.
+
+    Raises:
+        MeasureError: the table is not there: the system was not migrated.
+    """
     column, table = (
         sql.Identifier(system.tenant.column),
         sql.Identifier(system.schema_name, system.tenant.traffic_table),
     )
-    rows = conn.execute(
-        sql.SQL("select {c} from {t} where {c} is not null group by {c} order by count(*) desc, {c}").format(
-            c=column, t=table
-        )
-    ).fetchall()
+    statement = sql.SQL("select {c} from {t} where {c} is not null group by {c} order by count(*) desc, {c}")
+    try:
+        rows = conn.execute(statement.format(c=column, t=table)).fetchall()
+    except psycopg.errors.UndefinedTable:
+        raise MeasureError(
+            f"system {system.name!r} is not in the lab yet; `pgvitals load` migrates and fills it"
+        ) from None
     return {row[0]: rank for rank, row in enumerate(rows, start=1)}
 
 

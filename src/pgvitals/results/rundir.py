@@ -157,6 +157,16 @@ class Run:
         return self._table("index_usage.parquet")
 
     @cached_property
+    def tenants(self) -> pd.DataFrame | None:
+        """Rows of each tenant: columns system, table, tenant_rank, rows."""
+        return self._table("tenants.parquet")
+
+    @cached_property
+    def columns(self) -> pd.DataFrame | None:
+        """The planner's view of each column, as :func:`pgvitals.dataset.describe.columns` reads it."""
+        return self._table("columns.parquet")
+
+    @cached_property
     def gate(self) -> Gate | None:
         """The verdicts of ``latency.json``."""
         return self._record("latency.json", Gate)
