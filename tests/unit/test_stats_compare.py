@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from pgvitals.errors import MeasureError
 from pgvitals.stats.compare import (
@@ -127,6 +128,20 @@ def test_beyond_the_margin_wins_over_close_to_the_same():
     assert contrast(logs, logs, 0.05).verdict == "same"
 
 
+@pytest.mark.parametrize("ratio", [1.06, 0.94])
+def test_the_same_takes_both_bounds_within_its_margin(ratio):
+    logs = spread_around(ratio, spread=0.002)
+    assert contrast(logs, logs, 0.1).verdict == "inconclusive"
+    assert contrast(logs, logs, 0.1, same_margin=0.08).verdict == "same"
+
+
+@pytest.mark.parametrize(("ratio", "edge", "side"), [(1.06, 1.03, "greater"), (0.94, 0.97, "less")])
+def test_the_p_value_is_twice_that_of_wilcoxons_test_against_the_margin(ratio, edge, side):
+    logs = math.log(ratio) + np.random.default_rng(4).normal(0, 0.05, 15)
+    expected = 2 * stats.wilcoxon(logs - math.log(edge), alternative=side, method="exact").pvalue
+    assert contrast(logs, logs, 0.03).p95.p_value == pytest.approx(expected)
+
+
 def test_ratios_and_intervals_are_on_the_natural_scale():
     found = contrast(spread_around(1.5), spread_around(0.5), 0.03, alpha=0.01)
     assert found.typical.interval is not None
@@ -167,11 +182,12 @@ def test_a_change_that_shows_on_one_clone_only_is_inconclusive():
 
 def test_holm_is_the_step_down_procedure():
     assert holm([0.01, 0.04, 0.03, 0.005], 0.05).tolist() == [True, False, False, True]
+    assert holm([0.02, 0.005, 0.011, 0.13], 0.05).tolist() == [True, True, True, False]
     assert holm([0.04], 0.05).tolist() == [True]
 
 
 @exact
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=15), st.floats(0.01, 0.2))
+@given(st.lists(st.floats(0, 0.1) | st.floats(0, 1), min_size=1, max_size=15), st.floats(0.01, 0.2))
 def test_holm_agrees_with_its_definition_and_lies_between_bonferroni_and_no_correction(p, alpha):
     found = holm(p, alpha)
     rejected: set[int] = set()
@@ -209,7 +225,12 @@ def test_a_placebo_that_alarms_voids_the_comparison():
         assert found.reason.startswith("void: the same against itself differs too")
         assert found.typical == result.typical
     assert count_alarms([calm, alarm, mixed]) == 2
-    assert correct_for_many([void_if_placebo_alarms(result, alarm)])[0].verdict == "void"
+
+
+def test_a_void_comparison_stays_void_among_many_queries():
+    weak = contrast(spread_around(1.06, 8, 0.02), spread_around(1.0, 8, 0.02), 0.03)
+    void = void_if_placebo_alarms(weak, weak)
+    assert correct_for_many([void, *[weak] * 20])[0] == void
 
 
 def test_a_against_a_hardly_ever_alarms_and_a_quarter_more_is_found():

@@ -102,16 +102,25 @@ def test_too_few_values_give_an_estimate_without_an_interval():
     assert hodges_lehmann([0.2]) == (0.2, None)
 
 
-def test_the_normal_approximation_continues_the_exact_one():
+def test_beyond_the_exact_range_the_p_value_is_scipys_normal_approximation():
     x = np.random.default_rng(3).normal(0.02, 0.2, EXACT_UP_TO + 1)
-    assert signed_rank_p(x, 0.0, "greater") == pytest.approx(
-        stats.wilcoxon(x, alternative="greater", method="exact").pvalue, abs=5e-4
-    )
-    approx, close = hodges_lehmann(x)[1], hodges_lehmann(x[:-1])[1]
-    assert approx is not None
-    assert close is not None
-    assert approx.low == pytest.approx(close.low, abs=0.005)
-    assert approx.high == pytest.approx(close.high, abs=0.005)
+    for alternative in ("greater", "less"):
+        approximate = stats.wilcoxon(x, alternative=alternative, method="approx", correction=True).pvalue
+        truth = stats.wilcoxon(x, alternative=alternative, method="exact").pvalue
+        found = signed_rank_p(x, 0.0, alternative)
+        assert found == pytest.approx(approximate, rel=1e-9)
+        assert found == pytest.approx(truth, abs=5e-4)
+
+
+@pytest.mark.parametrize("n", [EXACT_UP_TO, EXACT_UP_TO + 1])
+def test_the_bounds_are_the_last_shifts_that_the_test_accepts(n):
+    x = np.random.default_rng(n).normal(0.0, 0.2, n)
+    averages = walsh_averages(x)
+    _, interval = hodges_lehmann(x, 0.95)
+    assert interval is not None
+    low, high = np.searchsorted(averages, [interval.low, interval.high])
+    assert 2 * signed_rank_p(x, averages[low], "greater") > 0.05 >= 2 * signed_rank_p(x, averages[low - 1], "greater")
+    assert 2 * signed_rank_p(x, averages[high], "less") > 0.05 >= 2 * signed_rank_p(x, averages[high + 1], "less")
 
 
 def test_one_wild_round_hardly_moves_the_estimate():
