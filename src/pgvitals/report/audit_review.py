@@ -51,9 +51,7 @@ def review_audit(audit: Audit) -> AuditReview:
 
 def remediation(findings: Iterable[Finding]) -> str:
     """All remediations of a rule as one script, each once."""
-    return "\n".join(
-        dict.fromkeys(finding.remediation.strip() for finding in findings if finding.remediation.strip())
-    )
+    return "\n".join(dict.fromkeys(finding.remediation.strip() for finding in findings if finding.remediation.strip()))
 
 
 def _by_rule(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:

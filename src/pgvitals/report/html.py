@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -101,6 +102,7 @@ def _environment() -> Environment:
     environment.filters.update({name: getattr(wording, name) for name in names})
     environment.filters["headline"] = lambda word: headline(Outcome(word))
     environment.filters["percent"] = _percent
+    environment.filters["breakable"] = _breakable
     return environment
 
 
@@ -150,6 +152,11 @@ def _confidence(gate: Gate | None) -> str:
 
 def _percent(part: float) -> str:
     return f"{part * 100:g} %"
+
+
+def _breakable(name: str) -> Markup:
+    """A long name that may wrap after its separators, and copies as it is."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/._])", name))
 
 
 def _subtitle(run: Run) -> str:

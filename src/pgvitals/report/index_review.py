@@ -33,9 +33,7 @@ class IndexLine:
         """What the report says of it."""
         remarks = [
             "never scanned" if self.scans == 0 else "",
-            f"enforces {'the ' if self.enforces == 'primary key' else ''}{self.enforces}"
-            if self.enforces
-            else "",
+            f"enforces {'the ' if self.enforces == 'primary key' else ''}{self.enforces}" if self.enforces else "",
             self.method if self.method != "btree" else "",
         ]
         return "; ".join(remark for remark in remarks if remark)
@@ -77,7 +75,5 @@ def review_indexes(usage: pd.DataFrame) -> IndexReview:
         )
         for row in usage.to_dict("records")
     ]
-    lines.sort(
-        key=lambda line: (not line.unused, -line.size_bytes if line.unused else -line.scans, line.index)
-    )
+    lines.sort(key=lambda line: (not line.unused, -line.size_bytes if line.unused else -line.scans, line.index))
     return IndexReview(lines=tuple(lines))

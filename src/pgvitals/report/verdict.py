@@ -1,7 +1,8 @@
 """The one sentence at the top of every report: what a run says as a whole, and why.
 
-Latency, audit and load test each bring an outcome; the worst of them is the run's. A phase that failed
-is an error of the run. Impact and index usage inform and never fail a run.
+The latency gate decides; a run without one is decided by the worst of its other judged parts, audit and load
+test. What those say beside the gate stands in the same sentence, so that nothing passes silently. Impact and
+index usage inform and never fail a run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pgvitals.report.wording import plural
-from pgvitals.results.outcome import Outcome, worst
+from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
 from pgvitals.results.records import Audit, Gate, Load
 from pgvitals.results.rundir import Run
 
@@ -49,16 +50,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The outcome of a run, a sentence why, and the parts it was drawn from."""
+    """The outcome of a run, what decided it, a sentence why, and every part."""
 
-    outcome: Outcome
+    outcome: Outcome  # not_applicable: the run holds nothing that can be judged
+    subject: str
     sentence: str
     parts: tuple[Part, ...]
 
     @property
     def headline(self) -> str:
         """The outcome as a word."""
-        return headline(self.outcome)
+        return headline(self.outcome) if self.subject else "Not judged"
 
 
 def headline(outcome: Outcome) -> str:
@@ -67,18 +69,33 @@ def headline(outcome: Outcome) -> str:
 
 
 def judge_run(run: Run) -> Verdict:
-    """The verdict of a run over the parts that it has; a run without any is inconclusive."""
-    parts = (_latency(run.gate), _audit(run.audit), _load(run.load), *_phases(run.info.phases))
+    """The verdict of a run over the parts that it has."""
+    failed = _phases(run.info.phases)
+    gate, others = _latency(run.gate), (_audit(run.audit), _load(run.load))
+    parts = (gate, *others, *failed)
     judged = [part for part in parts if part.outcome is not None]
-    outcome = worst(part.outcome for part in judged if part.outcome is not None)
-    reasons = [part.sentence for part in judged if part.outcome is outcome]
-    if not judged:
-        sentence = "Nothing in this run was judged."
-    elif outcome in (Outcome.PASS, Outcome.WAIVED, Outcome.NOT_APPLICABLE):
-        sentence = " ".join(part.sentence for part in judged)
-    else:
-        sentence = " ".join(reasons)
-    return Verdict(outcome=outcome, sentence=sentence, parts=parts)
+    deciding = [part for part in ((gate, *failed) if gate.outcome is not None else judged) if part.outcome is not None]
+    if not deciding:
+        sentence = "This run holds nothing that passes or fails."
+        return Verdict(outcome=Outcome.NOT_APPLICABLE, subject="", sentence=sentence, parts=parts)
+    outcome = worst(part.outcome for part in deciding if part.outcome is not None)
+    return Verdict(
+        outcome=outcome,
+        subject=" and ".join(part.name.lower() for part in deciding),
+        sentence=_why(outcome, deciding, [part for part in judged if part not in deciding]),
+        parts=parts,
+    )
+
+
+def _why(outcome: Outcome, deciding: list[Part], beside: list[Part]) -> str:
+    """The reasons of what decided; then what does not pass beside it."""
+    said = [part.sentence for part in deciding if part.outcome is outcome]
+    loud = [part.sentence for part in beside if EXIT_CODES[part.outcome or Outcome.PASS]]
+    if loud:
+        said += ["Beside that:", *loud]
+    elif not EXIT_CODES[outcome]:
+        said += [part.sentence for part in beside]
+    return " ".join(said)
 
 
 def worst_first(gate: Gate) -> Gate:
@@ -90,23 +107,19 @@ def worst_first(gate: Gate) -> Gate:
 def tally(outcomes: Iterable[Outcome]) -> str:
     """``7 pass · 1 fail``: every outcome there is, in the order of their weight."""
     counts = Counter(outcomes)
-    return " · ".join(
-        f"{counts[outcome]} {headline(outcome).lower()}" for outcome in _WORST_FIRST if counts[outcome]
-    )
+    return " · ".join(f"{counts[outcome]} {headline(outcome).lower()}" for outcome in _WORST_FIRST if counts[outcome])
 
 
 def _latency(gate: Gate | None) -> Part:
     if gate is None:
-        return Part(name="Latency", anchor="latency", outcome=None, counts=NOT_MEASURED, sentence="")
+        return Part(name="Latency gate", anchor="latency", outcome=None, counts=NOT_MEASURED, sentence="")
     total = plural(len(gate.queries), "lookup")
     if gate.outcome is Outcome.PASS:
-        sentence = (
-            f"The p95 of {'the one' if len(gate.queries) == 1 else 'each of'} {total} is under its budget."
-        )
+        sentence = f"The p95 of {'the one' if len(gate.queries) == 1 else 'each of'} {total} is under its budget."
     else:
         sentence = _sentence(gate.reason or f"latency: {headline(gate.outcome).lower()}")
     return Part(
-        name="Latency",
+        name="Latency gate",
         anchor="latency",
         outcome=gate.outcome,
         counts=tally(q.outcome for q in gate.queries) or "no lookup",
@@ -143,9 +156,7 @@ def _load(load: Load | None) -> Part:
     if load is None:
         return Part(name="Load test", anchor="load", outcome=None, counts=NOT_MEASURED, sentence="")
     errors = f"{plural(load.total.errors, 'error')} in {plural(load.total.requests, 'request')}"
-    sentence = (
-        "The load test is valid." if load.outcome is Outcome.PASS else _sentence(f"load test: {load.reason}")
-    )
+    sentence = "The load test is valid." if load.outcome is Outcome.PASS else _sentence(f"load test: {load.reason}")
     return Part(name="Load test", anchor="load", outcome=load.outcome, counts=errors, sentence=sentence)
 
 

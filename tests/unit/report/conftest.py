@@ -105,9 +105,7 @@ def passing_gate() -> Gate:
                 p95_low_ms=q.budget_p95_ms / 44, p95_high_ms=q.budget_p95_ms / 37, reason="under the budget")
         for q in lookups()
     )  # fmt: skip
-    return Gate(
-        outcome=Outcome.PASS, reason="9 of 9 lookups keep their budget", budget_p95_ms=150.0, queries=queries
-    )
+    return Gate(outcome=Outcome.PASS, reason="9 of 9 lookups keep their budget", budget_p95_ms=150.0, queries=queries)
 
 
 def samples(queries: tuple[Latency, ...]) -> pd.DataFrame:
@@ -184,7 +182,7 @@ def audit() -> Audit:
         Finding(
             objects=(f"pazpaz.appointments.{column}",),
             detail=f"foreign key on {column} has no index",
-            remediation=f'create index concurrently "ix_appointments_{column}" on "pazpaz"."appointments" ("{column}");',
+            remediation=f'create index concurrently "ix_{column}" on "pazpaz"."appointments" ("{column}");',
         )
         for column in ("service_id", "location_id")
     )
@@ -222,9 +220,7 @@ def audit() -> Audit:
         "Status columns are checked",
         "No invalid index",
     )
-    results += [
-        rule(rule=f"CON00{n}", title=title, family="CON", severity="P3") for n, title in enumerate(titles, 1)
-    ]
+    results += [rule(rule=f"CON00{n}", title=title, family="CON", severity="P3") for n, title in enumerate(titles, 1)]
     return Audit(outcome=Outcome.FAIL, database_kind="lab", results=tuple(results))
 
 
@@ -266,9 +262,7 @@ def impact() -> Impact:
             before_bytes=None,
             after_bytes=19_900_000,
         ),
-        Relation(
-            name="practice.ix_auth_tokens_status", kind="index", before_bytes=1_400_000, after_bytes=None
-        ),
+        Relation(name="practice.ix_auth_tokens_status", kind="index", before_bytes=1_400_000, after_bytes=None),
     )
     return Impact(
         system="practice", from_revision="practice_0001", to_revision="20250106_1200", migration_s=1.84, margin=0.05,
@@ -299,9 +293,7 @@ def info(**changes: Any) -> RunInfo:
     tables = (
         TableRows(system="pazpaz", table="appointments", rows=500_000, size_bytes=212_000_000, checksum="a1"),
         TableRows(system="pazpaz", table="clients", rows=40_000, size_bytes=18_400_000, checksum="b2"),
-        TableRows(
-            system="practice", table="auth_tokens", rows=200_000, size_bytes=121_000_000, checksum="c3"
-        ),
+        TableRows(system="practice", table="auth_tokens", rows=200_000, size_bytes=121_000_000, checksum="c3"),
         TableRows(system="practice", table="locations", rows=20_000, size_bytes=9_100_000, checksum="d4"),
     )
     return replace(
@@ -343,17 +335,13 @@ def full_run(build_run: BuildRun) -> Run:
 def passing_run(build_run: BuildRun) -> Run:
     """Nothing but passes."""
     kept = tuple(result for result in audit().results if result.outcome is Outcome.PASS)
-    return build_run(
-        gate=passing_gate(), audit=Audit(outcome=Outcome.PASS, database_kind="lab", results=kept)
-    )
+    return build_run(gate=passing_gate(), audit=Audit(outcome=Outcome.PASS, database_kind="lab", results=kept))
 
 
 @pytest.fixture
 def empty_run(build_run: BuildRun) -> Run:
     """``run.json`` and nothing else."""
-    bare = info(
-        server=None, hardware=None, dataset=None, noise=None, git_revision=None, versions={}, phases={}
-    )
+    bare = info(server=None, hardware=None, dataset=None, noise=None, git_revision=None, versions={}, phases={})
     return build_run(info=bare, gate=None, samples=None, indexes=None, audit=None, impacts=(), load=None)
 
 

@@ -17,14 +17,15 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
     """Rows a tenant, largest first, on two logarithmic axes: a straight line is Zipf's law.
 
     Args:
-        sizes: one row a tenant, with columns ``system`` and ``rows``; its order does not matter.
+        sizes: ``run.tenants``, one row a tenant with columns ``system``, ``table`` and ``rows``.
         width: in pixels.
     """
+    groups = [(f"{key[0]}.{key[1]}", group) for key, group in sizes.groupby(["system", "table"])]
     chart = Chart(
         width=width,
         height=320,
         title="Rows a tenant, largest first",
-        alt="; ".join(_summary(str(system), group["rows"]) for system, group in sizes.groupby("system")),
+        alt="; ".join(_summary(key, group["rows"]) for key, group in groups),
     )
     axes = chart.axes_at(72, 16, 16, 46)
     axes.set_xscale("log")
@@ -32,7 +33,7 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
     most = max(1.0, float(sizes["rows"].max())) if len(sizes) else 1.0
     least = max(1.0, float(sizes["rows"].min())) if len(sizes) else 1.0
     longest = 1
-    for i, (system, group) in enumerate(sizes.groupby("system")):
+    for i, (key, group) in enumerate(groups):
         rows = np.sort(group["rows"].to_numpy(dtype=float))[::-1]
         color, style, marker = _LINES[i % len(_LINES)]
         longest = max(longest, len(rows))
@@ -44,7 +45,7 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
             marker=marker,
             markersize=4,
         )
-        chart.write(width - 16, 28 + 18 * i, _summary(str(system), group["rows"]), ha="right", color=color)
+        chart.write(width - 16, 28 + 18 * i, _summary(key, group["rows"]), ha="right", color=color)
     axes.set_xlim(0.9, longest * 1.15)
     axes.set_ylim(least / 1.3, most * 1.3)
     for which, low, high in (("x", 1, longest * 1.1), ("y", least / 1.3, most * 1.3)):
@@ -55,7 +56,7 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
     return chart
 
 
-def _summary(system: str, rows: pd.Series) -> str:
+def _summary(name: str, rows: pd.Series) -> str:
     total = float(rows.sum())
     top = float(rows.max()) / total if total else 0.0
-    return f"{system}: {count(len(rows))} tenants, the largest holds {share(top)}"
+    return f"{name}: {count(len(rows))} tenants, the largest holds {share(top)}"

@@ -29,9 +29,7 @@ def impact_ratios(impact: Impact, width: float = WIDE) -> Chart:
         legend=[
             (Line2D([], [], linestyle="None", marker="s", color=MUTED, markersize=6.5), "typical latency"),
             (
-                Line2D(
-                    [], [], linestyle="None", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=6.5
-                ),
+                Line2D([], [], linestyle="None", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=6.5),
                 "p95",
             ),
             (Line2D([], [], color=MUTED, linewidth=2), "interval"),
@@ -48,9 +46,7 @@ def impact_ratios(impact: Impact, width: float = WIDE) -> Chart:
     for i, c in enumerate(contrasts):
         color = _COLOURS.get(c.verdict, FAINT)
         foot = -i - frame.room / 2
-        same = Rectangle(
-            (1 - impact.margin, foot), 2 * impact.margin, frame.room, facecolor=BLUE_TINT, linewidth=0
-        )
+        same = Rectangle((1 - impact.margin, foot), 2 * impact.margin, frame.room, facecolor=BLUE_TINT, linewidth=0)
         axes.add_patch(same)
         axes.vlines(1.0, foot, foot + frame.room, color=INK, linewidth=1.4, zorder=2)
         for y, value, interval, marker, face in (

@@ -134,9 +134,7 @@ def _draw_strip(axes: Axes, review: IndexReview, named: Sequence[IndexLine], wid
         shape, color = ("s", FAINT) if line.enforces else ("D", VERMILION)
         axes.plot(line.size_bytes, 0, shape, color=color, markerfacecolor=PAPER, markersize=6, zorder=3)
     for lane, line in enumerate(named, start=1):
-        axes.plot(
-            line.size_bytes, -lane, "D", color=VERMILION, markerfacecolor=PAPER, markersize=6.5, zorder=3
-        )
+        axes.plot(line.size_bytes, -lane, "D", color=VERMILION, markerfacecolor=PAPER, markersize=6.5, zorder=3)
         at = math.log(max(line.size_bytes, low) / low) / math.log(high / low) * span
         left = at > span / 2
         room = int(((at if left else span - at) - 16) / _CHAR_PX)
@@ -153,14 +151,10 @@ def _name_scanned(
     """Name the most scanned and the largest where there is free room; a label that would touch is left out."""
     span = width - _LEFT - _RIGHT
     lines = [line for line in review.lines if line.scans > 0]
-    at = {
-        line: (_place(line.size_bytes, across, span), _place(line.scans, up, _SCATTER_PX)) for line in lines
-    }
+    at = {line: (_place(line.size_bytes, across, span), _place(line.scans, up, _SCATTER_PX)) for line in lines}
     taken = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
     limit = 20 if width < NARROW_BELOW else 44
-    wanted = (
-        sorted(lines, key=lambda line: -line.scans)[:4] + sorted(lines, key=lambda line: -line.size_bytes)[:4]
-    )
+    wanted = sorted(lines, key=lambda line: -line.scans)[:4] + sorted(lines, key=lambda line: -line.size_bytes)[:4]
     shown = 0
     for line in dict.fromkeys(wanted):
         text = elide(line.index, limit)

@@ -61,8 +61,8 @@ def latency_bars(gate: Gate, width: float = WIDE) -> Chart:
     for i, q in enumerate(queries):
         marker, face, edge = _MARKS.get(q.outcome, _OPEN)
         if q.p95_low_ms is not None and q.p95_high_ms is not None:
-            ends = [q.p95_low_ms, q.p95_high_ms]
-            axes.hlines(-i, *ends, color=edge, linewidth=2, zorder=3)
+            ends = (q.p95_low_ms, q.p95_high_ms)
+            axes.hlines(-i, ends[0], ends[1], color=edge, linewidth=2, zorder=3)
             _marks(axes, ends, [-i, -i], _key("|", edge, size=9, edge=2))
         _marks(axes, [q.p95_ms], [-i], _key(marker, edge, face=face, size=4.5))
     return frame.chart
@@ -71,16 +71,14 @@ def latency_bars(gate: Gate, width: float = WIDE) -> Chart:
 def latency_distribution(samples: pd.DataFrame, queries: Sequence[Latency], width: float = WIDE) -> Chart:
     """One row a query: the density of its service times on a log axis, p50 and p95 marked, the slowest dotted.
 
-    ``samples`` is ``run.samples``; batches marked invalid are left out. Every density has the same height.
+    ``samples`` is ``run.samples``; other arms and batches marked invalid are left out.
+    Every density has the same height.
     """
     kept = {key: values for key, values in _by_query(samples, queries).items() if len(values)}
     shown = [q for q in queries if (q.system, q.query) in kept]
     labels = query_labels((q.system, q.query) for q in shown)
     frame = row_chart(
-        [
-            Row(label=label, value=f"{len(kept[q.system, q.query]):,}")
-            for label, q in zip(labels, shown, strict=True)
-        ],
+        [Row(label=label, value=f"{len(kept[q.system, q.query]):,}") for label, q in zip(labels, shown, strict=True)],
         width=width,
         title="Distribution of service times",
         alt=f"Density of service times of {len(shown)} lookups on a logarithmic axis, with p50 and p95 marked.",
@@ -114,10 +112,11 @@ def batches(
     samples: pd.DataFrame, system: str, query: str, *, budget_p95_ms: float | None = None, width: float = WIDE
 ) -> Chart:
     """The p95 of each batch of one query over the run; batches that did not count are hollow."""
-    of = samples[(samples["system"] == system) & (samples["query"] == query)]
+    own = _own(samples)
+    of = own[(own["system"] == system) & (own["query"] == query)]
     grouped = of.groupby(["attempt", "batch"], sort=False)
     p95 = grouped["latency_ns"].quantile(0.95).to_numpy(dtype=float) / 1e6
-    start = int(samples["t_ns"].min()) if len(samples) else 0
+    start = int(own["t_ns"].min()) if len(own) else 0
     at = (grouped["t_ns"].min().to_numpy(dtype=float) - start) / 1e9
     valid = grouped["valid"].all().to_numpy(dtype=bool)
     low_note = 20.0 if width < NARROW_BELOW else 0.0
@@ -170,9 +169,15 @@ def _key(marker: str, color: str, *, face: str | None = None, size: float = 6.5,
     )  # fmt: skip
 
 
+def _own(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples that the gate judges: other arms are other instruments, or other schemas."""
+    return samples[samples["arm"] == ""]
+
+
 def _by_query(samples: pd.DataFrame, queries: Sequence[Latency]) -> dict[tuple[str, str], np.ndarray]:
     wanted = {(q.system, q.query) for q in queries}
-    valid = samples[samples["valid"].astype(bool)]
+    own = _own(samples)
+    valid = own[own["valid"].astype(bool)]
     groups = valid.groupby(["system", "query"], sort=False)["latency_ns"]
     found = {(str(key[0]), str(key[1])): values for key, values in groups}
     return {key: found[key].to_numpy(dtype=float) / 1e6 for key in wanted if key in found}

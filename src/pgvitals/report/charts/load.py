@@ -38,9 +38,7 @@ def load_percentiles(load: Load, width: float = WIDE) -> Chart:
             ),
             (Line2D([], [], linestyle="None", marker="o", color=MUTED, markersize=6), "p95"),
             (
-                Line2D(
-                    [], [], linestyle="None", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=6
-                ),
+                Line2D([], [], linestyle="None", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=6),
                 "p99",
             ),
         ],

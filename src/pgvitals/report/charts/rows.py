@@ -147,9 +147,7 @@ def _key_px(text: str) -> float:
     return 26 + len(text) * (_CHAR_PX - 0.5) + 14
 
 
-def _draw_legend(
-    chart: Chart, legend: Sequence[tuple[Line2D | Rectangle, str]], lines: list[list[int]]
-) -> None:
+def _draw_legend(chart: Chart, legend: Sequence[tuple[Line2D | Rectangle, str]], lines: list[list[int]]) -> None:
     w, h = chart.width_px, chart.height_px
     for number, line in enumerate(lines):
         x, y = 8.0, 8 + (number + 0.35) * _LEGEND_ROW

@@ -1,0 +1,278 @@
+"""The report as GitHub-flavoured Markdown: for a pull request, and a shorter one for a CI summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
+from pgvitals.report.conditions import command, conditions, provenance
+from pgvitals.report.files import files_of
+from pgvitals.report.index_review import review_indexes
+from pgvitals.report.redact import redact
+from pgvitals.report.verdict import Verdict, headline, judge_run, worst_first
+from pgvitals.report.wording import budget as budget_of
+from pgvitals.report.wording import (
+    count,
+    duration,
+    ms,
+    ms_range,
+    plural,
+    printable,
+    ratio,
+    share,
+    size,
+    size_change,
+)
+from pgvitals.results.outcome import Outcome
+from pgvitals.results.records import Gate, Impact, Latency, RuleResult
+from pgvitals.results.rundir import Run
+
+MARKS = {
+    Outcome.PASS: "✅",
+    Outcome.FAIL: "❌",
+    Outcome.ERROR: "⚠️",
+    Outcome.INCONCLUSIVE: "❔",
+    Outcome.WAIVED: "➖",
+    Outcome.NOT_APPLICABLE: "➖",
+}
+_SPECIAL = re.compile(r"([\\`*{}\[\]<#|~&]|(?<!\w)_|_(?!\w))")
+_BARE_PIPE = re.compile(r"(?<!\\)\|")
+_NOT_MEASURED = "Not measured.\n"
+_UNUSED_MOST = 15
+
+
+def render_markdown(run: Run) -> str:
+    """The whole report in the order of the HTML one."""
+    verdict = judge_run(run)
+    sections = [
+        _top(run, verdict),
+        "## Latency\n\n" + _latency(run.gate),
+        "## Indexes\n\n" + _indexes(run),
+        "## Load test\n\n" + _load(run),
+        "## Audit\n\n" + _audit(run),
+        "## Impact of migrations\n\n" + ("\n".join(map(_impact, run.impacts)) or _NOT_MEASURED),
+        "## Dataset\n\n" + _dataset(run),
+        "## Conditions\n\n" + _conditions(run),
+        "## How to reproduce\n\n" + _reproduce(run),
+    ]
+    return "\n".join(sections)
+
+
+def gate_summary(run: Run) -> str:
+    """The verdict, the latency table and what failed: for ``$GITHUB_STEP_SUMMARY`` or a comment."""
+    parts = [_top(run, judge_run(run)), _latency(run.gate)]
+    if run.audit:
+        loud = [r for group in review_audit(run.audit).open for r in group.results if r.outcome is not Outcome.WAIVED]
+        parts.append("".join(f"- {_rule_line(result)}\n" for result in loud) or "No audit rule failed.\n")
+    return "\n".join(parts)
+
+
+def text(value: str) -> str:
+    """Plain text: nothing in it is read as markup, and it stays on one line."""
+    escaped = _SPECIAL.sub(r"\\\1", " ".join(printable(value).split()))
+    return escaped.replace("$", "&#36;")  # a pair of them would be read as mathematics
+
+
+def code(value: str) -> str:
+    """A code span, whatever it holds."""
+    value = " ".join(printable(value).split())
+    if not value:
+        return ""
+    longest = max((len(run) for run in re.findall("`+", value)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if value.startswith("`") or value.endswith("`") else ""
+    return f"{fence}{pad}{value}{pad}{fence}"
+
+
+def _top(run: Run, verdict: Verdict) -> str:
+    subject = f"{verdict.subject[:1].upper()}{verdict.subject[1:]}: " if verdict.subject else ""
+    lines = [
+        f"# {MARKS[verdict.outcome]} {subject}{verdict.headline.lower()}",
+        "",
+        f"Run {code(run.info.name)}: {text(verdict.sentence)}",
+        "",
+    ]
+    for part in verdict.parts:
+        mark = f"{MARKS[part.outcome]} " if part.outcome else ""
+        lines.append(f"- {part.name}: {mark}{text(part.counts)}")
+    return "\n".join(lines) + "\n"
+
+
+def _latency(gate: Gate | None) -> str:
+    if gate is None or not gate.queries:
+        return _NOT_MEASURED
+    gate = worst_first(gate)
+    level = "/".join(f"{level * 100:g}" for level in sorted({q.confidence for q in gate.queries}))
+    rows = [
+        (
+            code(f"{q.system}/{q.query}"), ms(q.p50_ms), _p95(q), ms(q.p99_ms), budget_of(q.budget_p95_ms),
+            share(q.p95_ms / q.budget_p95_ms), f"{MARKS[q.outcome]} {headline(q.outcome)}",
+        )
+        for q in gate.queries
+    ]  # fmt: skip
+    head = (
+        "Lookup",
+        "p50, ms",
+        f"p95 [{level} % batch interval], ms",
+        "p99, ms",
+        "Budget, ms",
+        "Share",
+        "Verdict",
+    )
+    table = _table(head, "lrrrrrl", rows)
+    notes = [
+        f"- {code(f'{q.system}/{q.query}')}: {text(q.reason)}" for q in gate.queries if q.outcome is not Outcome.PASS
+    ]
+    return table + ("\n" + "\n".join(notes) + "\n" if notes else "")
+
+
+def _p95(q: Latency) -> str:
+    interval = ms_range(q.p95_low_ms, q.p95_high_ms) if q.p95_low_ms is not None else "no interval"
+    return f"{ms(q.p95_ms)} [{interval}]"
+
+
+def _indexes(run: Run) -> str:
+    if run.index_usage is None:
+        return _NOT_MEASURED
+    review = review_indexes(run.index_usage)
+    if not review.unused:
+        return "Every index was scanned by the measured workload or enforces a primary key or uniqueness.\n"
+    first = islice(review.unused, _UNUSED_MOST)
+    rows = [(code(line.index), code(f"{line.system}.{line.table}"), size(line.size_bytes)) for line in first]
+    more = len(review.unused) - len(rows)
+    return (
+        f"{plural(len(review.unused), 'index', 'indexes')} of {len(review.lines)} never scanned by the measured "
+        f"workload and enforcing nothing, together {size(review.unused_bytes)}: worth a look, not proof.\n\n"
+        + _table(("Index", "Table", "Size"), "llr", rows)
+        + (f"\nand {more} more\n" if more > 0 else "")
+    )
+
+
+def _load(run: Run) -> str:
+    load = run.load
+    if load is None:
+        return _NOT_MEASURED
+    word = {Outcome.PASS: "Valid", Outcome.INCONCLUSIVE: "Void"}.get(load.outcome, headline(load.outcome))
+    total = load.total
+    lines = [
+        f"{MARKS[load.outcome]} {word}: {text(load.reason)}",
+        "",
+        f"- {ms(load.achieved_rate)} of {ms(load.target_rate)} requests a second from "
+        f"{plural(load.users, 'connection')}, {duration(load.seconds)}; {count(total.errors)} of "
+        f"{plural(total.requests, 'request')} failed",
+        f"- latency from the due time: p50 {ms(total.latency_p50_ms)}, p95 {ms(total.latency_p95_ms)}, p99 "
+        f"{ms(total.latency_p99_ms)} ms; service time alone: p95 {ms(total.service_p95_ms)} ms",
+        *(f"- error: {code(redact(sample))}" for sample in load.error_samples[:3]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _audit(run: Run) -> str:
+    if run.audit is None:
+        return _NOT_MEASURED
+    review = review_audit(run.audit)
+    parts = []
+    for group in review.open:
+        parts.append(f"### {group.severity}\n")
+        parts += [_rule(result) for result in group.results]
+    passed = dict.fromkeys(code(result.rule) for result in review.passed)
+    parts.append(f"{plural(len(review.passed), 'check')} passed{': ' if passed else ''}{', '.join(passed)}.\n")
+    if review.not_applicable:
+        names = dict.fromkeys(code(result.rule) for result in review.not_applicable)
+        parts.append(f"Not applicable: {', '.join(names)}.\n")
+    return "\n".join(parts)
+
+
+def _rule_line(result: RuleResult) -> str:
+    return (
+        f"{MARKS[result.outcome]} **{text(result.rule)}** ({result.severity}, {text(result.system)}) "
+        f"{text(result.title)}: {text(result.evidence)}"
+    )
+
+
+def _rule(result: RuleResult) -> str:
+    lines = [_rule_line(result)]
+    if result.findings:
+        lines.append("")
+    for finding in result.findings[:SHOWN_MOST]:
+        lines.append(f"- {', '.join(map(code, finding.objects))}: {text(finding.detail)}")
+    if len(result.findings) > SHOWN_MOST:
+        lines.append(f"- and {len(result.findings) - SHOWN_MOST} more, in audit.json")
+    if script := remediation(result.findings):
+        lines += [
+            "",
+            "<details><summary>Remediation SQL</summary>",
+            "",
+            _fenced(script, "sql"),
+            "",
+            "</details>",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _impact(impact: Impact) -> str:
+    rows = [
+        (
+            code(f"{c.system}/{c.query}"), f"{ms(c.before_p95_ms)} → {ms(c.after_p95_ms)}",
+            f"{ratio(c.typical_ratio)} [{ratio(c.typical.low)}–{ratio(c.typical.high)}]",
+            f"{ratio(c.p95_ratio)} [{ratio(c.p95.low)}–{ratio(c.p95.high)}]", text(c.verdict),
+        )
+        for c in impact.contrasts
+    ]  # fmt: skip
+    alarms = plural(impact.placebo_alarms, "placebo alarm") if impact.placebo_alarms else "no placebo alarm"
+    told = (
+        f"**{text(impact.system)}: {code(impact.from_revision)} → {code(impact.to_revision)}**, migrated in "
+        f"{duration(impact.migration_s)}; {alarms}; ratios are after / before, "
+        f"±{impact.margin * 100:g} % is the same.\n\n"
+    )
+    changed = [r for r in impact.relations if r.before_bytes != r.after_bytes]
+    sizes = [
+        (
+            code(r.name),
+            text(r.kind),
+            size(r.before_bytes),
+            size(r.after_bytes),
+            size_change(r.before_bytes, r.after_bytes),
+        )
+        for r in changed
+    ]
+    told += _table(("Lookup", "p95, ms", "Typical ratio", "p95 ratio", "Verdict"), "lrrrl", rows)
+    return told + ("\n" + _table(("Relation", "Kind", "Before", "After", "Change"), "llrrr", sizes) if sizes else "")
+
+
+def _dataset(run: Run) -> str:
+    dataset = run.info.dataset
+    if dataset is None:
+        return _NOT_MEASURED
+    rows = [(code(f"{t.system}.{t.table}"), count(t.rows), size(t.size_bytes)) for t in dataset.tables]
+    return f"Profile {code(dataset.profile)}, seed {dataset.seed}.\n\n" + _table(("Table", "Rows", "Size"), "lrr", rows)
+
+
+def _conditions(run: Run) -> str:
+    groups = [(name, facts) for name, facts in conditions(run.info) if facts]
+    lines = [f"- {name}: " + "; ".join(f"{text(key)} {text(value)}" for key, value in facts) for name, facts in groups]
+    return "\n".join(lines) + "\n" if lines else "Not recorded.\n"
+
+
+def _reproduce(run: Run) -> str:
+    facts = "".join(f"- {name}: {code(value)}\n" for name, value in provenance(run.info))
+    files = ", ".join(f"[{text(name)}]({_target(name)})" for name in files_of(run))
+    return f"{_fenced(command(run.info), 'sh')}\n\n{facts}" + (f"\nFiles: {files}\n" if files else "")
+
+
+def _target(name: str) -> str:
+    return "<" + name.replace("<", "%3C").replace(">", "%3E") + ">" if re.search(r"[^\w./-]", name) else name
+
+
+def _fenced(script: str, language: str) -> str:
+    script = printable(script)
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", script)), default=0))
+    return f"{fence}{language}\n{script}\n{fence}"
+
+
+def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
+    rule = ["---:" if side == "r" else "---" for side in align]
+    cells = ([_BARE_PIPE.sub(r"\|", cell) for cell in row] for row in (head, rule, *rows))
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
