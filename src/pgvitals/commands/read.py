@@ -26,14 +26,16 @@ def gate(
 ) -> None:
     """The verdict of a run directory as an exit code, with JUnit and Markdown for CI."""
     from pgvitals import tables
-    from pgvitals.report import gate_summary, render_junit, write_whole
+    from pgvitals.report import render
+    from pgvitals.report.kinds import write_whole
+    from pgvitals.report.markdown import gate_summary
 
     terminal = Terminal(quiet=as_json)
     found = find_run(run_)
     if found.gate is None:
         raise PgvitalsError(f"{found.path}: no lookup was measured, so there is nothing to judge")
     if junit:
-        write_whole(junit, render_junit(found))
+        write_whole(junit, render(found, "junit"))
     if markdown:
         write_whole(markdown, gate_summary(found).encode())
     terminal.show(tables.latency_table(found.gate))
@@ -53,5 +55,5 @@ def report(
 
     terminal = Terminal()
     found = find_run(run_)
-    for path in write_reports(found.path, kinds=[part.strip() for part in formats.split(",")], folder=out):
+    for path in write_reports(found.path, kinds=[part.strip() for part in formats.split(",")], out=out):
         terminal.line(str(path))

@@ -41,7 +41,12 @@ def verdict(samples: pd.DataFrame, task: Task, overall_budget_ms: float) -> tupl
         for _, rows in own.groupby("attempt")
     ]
     second = attempts[1] if len(attempts) > 1 else None
-    return judge(attempts[0], second, min(task.query.budget_p95_ms, overall_budget_ms)), len(attempts)
+    return judge(attempts[0], second, _budget(task, overall_budget_ms)), len(attempts)
+
+
+def _budget(task: Task, overall_budget_ms: float) -> float:
+    """The stricter of a query's own budget and the overall one."""
+    return min(task.query.budget_p95_ms, overall_budget_ms)
 
 
 def undecided(samples: pd.DataFrame, tasks: Sequence[Task], overall_budget_ms: float) -> list[Task]:
@@ -82,7 +87,7 @@ def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tupl
         batches=found.batches,
         valid_batches=found.valid_batches,
         p50_ms=service.p50_ms,
-        p95_ms=service.p95_ms,
+        p95_ms=found.p95_ms,  # over the batches that the interval is over
         p99_ms=service.p99_ms,
         max_ms=service.max_ms,
         p95_low_ms=found.interval.low if found.interval else None,
@@ -91,7 +96,7 @@ def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tupl
         request_p50_ms=percentile(request, 0.50),
         request_p95_ms=percentile(request, 0.95),
         rows_median=float(own["rows"].median()),
-        budget_p95_ms=task.query.budget_p95_ms,
+        budget_p95_ms=_budget(task, overall_budget),
         outcome=found.outcome,
         reason=found.reason,
         attempts=attempts,
