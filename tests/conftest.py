@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +15,19 @@ from pgvitals.suite import Suite, find_suite
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests see no lab of the user's, and leave none."""
-    home = Path("/var/tmp") if os.geteuid() == 0 else tmp_path_factory.mktemp("state")  # noqa: S108
+def _own_state() -> Iterator[None]:
+    """Tests see no lab of the user's, and leave none; whoever sets PGVITALS_HOME can look for theirs below it."""
+    parent = Path(os.environ.get("PGVITALS_HOME") or "/var/tmp")  # noqa: S108
+    parent.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="pgvitals-test-", dir=parent))
+    home.chmod(0o755)  # root's servers run as another user
     patch = pytest.MonkeyPatch()
-    patch.setenv("PGVITALS_HOME", str(home / f"pgvitals-test-{os.getpid()}"))
+    patch.setenv("PGVITALS_HOME", str(home))
     for name in ("PGVITALS_DSN", "PGVITALS_LAB", "PGVITALS_LAB_DATABASE"):
         patch.delenv(name, raising=False)
     yield
     patch.undo()
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,12 @@ def _render(path: Path, environment: dict[str, str]) -> str:
         raise ReportError(f"{path}: a cell fails: {error.ename}: {error.evalue}") from None
     except Exception as error:
         raise ReportError(f"{path}: cannot be executed: {type(error).__name__}: {error}") from error
-    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        require_js_url="",  # a page loads nothing from elsewhere
+        mathjax_url="",
+        mermaid_js_url="",
+    )
     page, _ = exporter.from_notebook_node(notebook)
     return str(page)
