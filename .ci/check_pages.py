@@ -28,9 +28,7 @@ LOADING = {
     "source": ("src", "srcset"),
 }
 REMOTE = re.compile(r"^\s*(https?:)?//", re.IGNORECASE)
-REMOTE_CSS = re.compile(
-    r"""(?:@import\s+|url\()\s*(?:url\()?["']?\s*(?:https?:)?//[^"')\s]+""", re.IGNORECASE
-)
+REMOTE_CSS = re.compile(r"""(?:@import\s+|url\()\s*(?:url\()?["']?\s*(?:https?:)?//[^"')\s]+""", re.IGNORECASE)
 REMOTE_MODULE = re.compile(r"""\b(?:import|from)\s*\(?\s*["'](?:https?:)?//[^"']+""")
 TROUBLE = {"application/vnd.jupyter.stderr", "application/vnd.jupyter.error"}
 SMALLEST_PAGE = 10_000  # bytes; an empty frame is smaller

@@ -72,13 +72,9 @@ def check_info(checks: Checks) -> None:
     tables = dataset.get("tables") or ()
     checks.expect(dataset.get("checksum"), "run.json: the dataset has no checksum")
     loaded = {table["system"] for table in tables if table["rows"] > 0}
-    checks.expect(
-        loaded == set(SYSTEMS), f"run.json: rows were loaded for {sorted(loaded)}, not for {SYSTEMS}"
-    )
+    checks.expect(loaded == set(SYSTEMS), f"run.json: rows were loaded for {sorted(loaded)}, not for {SYSTEMS}")
     server = info.get("server") or {}
-    checks.seen.append(
-        f"server {server.get('kind')} {server.get('version')}; {len(tables)} tables; phases {phases}"
-    )
+    checks.seen.append(f"server {server.get('kind')} {server.get('version')}; {len(tables)} tables; phases {phases}")
 
 
 def check_latency(checks: Checks) -> None:
@@ -159,15 +155,9 @@ def check_impact(checks: Checks) -> None:
         checks.expect(impact["contrasts"], f"{pair}: no contrasts")
         checks.expect(impact["relations"], f"{pair}: no relations")
         for contrast in impact["contrasts"]:
-            checks.expect(
-                contrast["verdict"] in VERDICTS, f"{pair}: {contrast['query']}: {contrast['verdict']!r}"
-            )
-            checks.expect(
-                contrast["typical_ratio"] > 0, f"{pair}: {contrast['query']}: ratio is not above zero"
-            )
-    checks.seen.append(
-        f"{len(impacts)} migrations, {sum(len(impact['contrasts']) for impact in impacts)} contrasts"
-    )
+            checks.expect(contrast["verdict"] in VERDICTS, f"{pair}: {contrast['query']}: {contrast['verdict']!r}")
+            checks.expect(contrast["typical_ratio"] > 0, f"{pair}: {contrast['query']}: ratio is not above zero")
+    checks.seen.append(f"{len(impacts)} migrations, {sum(len(impact['contrasts']) for impact in impacts)} contrasts")
 
 
 def check_load(checks: Checks) -> None:
