@@ -15,7 +15,7 @@ from pgvitals.lab import guard
 from pgvitals.lab.database import Database
 from pgvitals.lab.state import State
 
-CLONE_BY_FILES_FROM_BYTES = 64 * 2**20
+CLONE_BY_FILES_FROM_BYTES = 40 * 2**20
 """Clone by file copy from this size on, through the WAL below it (docs/decisions/0004)."""
 
 
