@@ -43,8 +43,12 @@ def downgrade(suite: Suite, database: Database, revision: str, *, x: Mapping[str
 
 def current(suite: Suite, database: Database) -> dict[str, str]:
     """System -> the revision it stands at; a system that was never migrated is left out."""
-    with database.engine().connect() as connection:
-        heads = MigrationContext.configure(connection).get_current_heads()
+    engine = database.engine()
+    try:
+        with engine.connect() as connection:
+            heads = MigrationContext.configure(connection).get_current_heads()
+    finally:
+        engine.dispose()
     revisions = script(suite)
     found: dict[str, str] = {}
     for head in heads:

@@ -1,0 +1,462 @@
+"""The systems' migrations: every step up and down, what they build, and for whom."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from pgvitals.errors import MigrationError
+from pgvitals.lab import Database, Server, start_server
+from pgvitals.lab.migrate import current, downgrade, script, upgrade
+from pgvitals.suite import Suite, find_suite, load_module
+
+SUITE = find_suite(Path(__file__).parent)
+AUDIT = "20250106_1200_schema_cleanup_audit"
+
+CATALOG = """
+with ours as (
+    select c.oid, c.relname, c.relkind, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity
+    from pg_class c where c.relnamespace = to_regnamespace(%(schema)s)
+)
+select 'relation', relname, concat_ws(' ', relkind, relowner::regrole, relrowsecurity, relforcerowsecurity,
+    (select array_agg(acl::text order by acl::text) from unnest(relacl) acl))
+from ours
+union all
+select 'column', relname || '.' || attname,
+    concat_ws(' ', format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid))
+from ours join pg_attribute on attrelid = ours.oid and attnum > 0 and not attisdropped
+    left join pg_attrdef on (adrelid, adnum) = (attrelid, attnum)
+where relkind <> 'i'
+union all
+select 'index', relname, concat_ws(' ', pg_get_indexdef(indexrelid), indisvalid)
+from ours join pg_index on indexrelid = ours.oid
+union all
+select 'constraint', relname || '.' || conname, concat_ws(' ', pg_get_constraintdef(con.oid), convalidated)
+from ours join pg_constraint con on conrelid = ours.oid
+union all
+select 'trigger', relname || '.' || tgname, pg_get_triggerdef(t.oid)
+from ours join pg_trigger t on tgrelid = ours.oid and not tgisinternal
+union all
+select 'policy', relname || '.' || polname, concat_ws(' ', polcmd, polpermissive, polroles::regrole[],
+    pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+from ours join pg_policy on polrelid = ours.oid
+union all
+select 'rule', relname || '.' || rulename, pg_get_ruledef(r.oid)
+from ours join pg_rewrite r on ev_class = ours.oid
+union all
+select 'function', p.oid::regprocedure::text, concat_ws(' ', proowner::regrole, md5(prosrc), prosecdef, proconfig)
+from pg_proc p where pronamespace = to_regnamespace(%(schema)s)
+union all
+select 'schema', nspname, concat_ws(' ', nspowner::regrole,
+    (select array_agg(acl::text order by acl::text) from unnest(nspacl) acl))
+from pg_namespace where nspname = %(schema)s
+union all
+select 'default privilege', defaclobjtype::text, concat_ws(' ', defaclrole::regrole, defaclacl)
+from pg_default_acl where defaclnamespace = to_regnamespace(%(schema)s)
+order by 1, 2
+"""
+
+
+def catalog(database: Database, system: str) -> list[tuple[str, str, str]]:
+    """All that a migration may change in a system's schema, whatever its order."""
+    with database.connect() as conn:
+        return conn.execute(CATALOG, {"schema": SUITE.system(system).schema_name}).fetchall()
+
+
+def revisions(system: str) -> list[str]:
+    """A system's revisions, oldest first."""
+    found = script(SUITE).iterate_revisions(f"{system}@head", "base")
+    return [step.revision for step in found][::-1]
+
+
+@pytest.fixture(scope="module")
+def head(server: Server, suite: Suite) -> Iterator[Database]:
+    """A database with every system at its head; tests leave it as it is."""
+    with server.scratch("head") as database:
+        upgrade(suite, database)
+        yield database
+
+
+@pytest.mark.parametrize("system", SUITE.systems)
+def test_every_step_down_and_up_again_leaves_the_catalog_as_it_was(
+    suite: Suite, database: Database, system: str
+) -> None:
+    for revision in revisions(system):
+        before = catalog(database, system)
+        upgrade(suite, database, revision)
+        after = catalog(database, system)
+        assert after != before
+        downgrade(suite, database, f"{system}@-1")
+        assert catalog(database, system) == before
+        upgrade(suite, database, revision)
+        assert catalog(database, system) == after
+
+
+def test_down_to_base_and_up_again_leaves_the_catalog_as_it_was(suite: Suite, database: Database) -> None:
+    upgrade(suite, database)
+    before = {system: catalog(database, system) for system in suite.systems}
+    downgrade(suite, database, "base")
+    assert current(suite, database) == {}
+    assert not any(catalog(database, system) for system in suite.systems)
+    upgrade(suite, database)
+    assert {system: catalog(database, system) for system in suite.systems} == before
+
+
+def test_the_models_describe_the_head(suite: Suite, head: Database) -> None:
+    config = Config(toml_file=str(suite.root / "pyproject.toml"))
+    engine = head.engine()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("system", SUITE.systems)
+def test_the_models_carry_the_checks_of_the_head(suite: Suite, head: Database, system: str) -> None:
+    models = load_module(suite.system(system).folder / "models.py", f"{system}_models")
+    declared = {
+        (table.name, str(constraint.name))
+        for table in models.Base.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, sa.CheckConstraint)
+    }
+    with head.connect() as conn:
+        built = conn.execute(
+            "select conrelid::regclass::text, conname from pg_constraint "
+            "where contype = 'c' and connamespace = %s::regnamespace",
+            (suite.system(system).schema_name,),
+        ).fetchall()
+    assert declared == {(table.split(".")[-1], name) for table, name in built}
+
+
+@pytest.mark.parametrize("system", SUITE.systems)
+def test_the_application_role_can_do_nothing_but_dml(suite: Suite, head: Database, system: str) -> None:
+    policy = suite.system(system)
+    with head.connect() as conn:
+        assert conn.execute(
+            "select rolsuper, rolbypassrls, rolcreatedb, rolcreaterole, rolcanlogin from pg_roles where rolname = %s",
+            (policy.roles.app,),
+        ).fetchone() == (False, False, False, False, False)
+        assert conn.execute(
+            "select count(*) from pg_shdepend where refobjid = %s::regrole and deptype = 'o'",
+            (policy.roles.app,),
+        ).fetchone() == (0,)
+    table = sql.Identifier(policy.schema_name, policy.tenant_tables[0])
+    with head.connect(role=policy.roles.app) as conn:
+        for statement in (
+            "create table {schema}.intruder (id int)",
+            "create schema intruder",
+            "alter table {table} add column intruder int",
+            "alter table {table} disable row level security",
+            "drop table {table}",
+            "truncate {table}",
+            "create index on {table} (id)",
+        ):
+            refused = sql.SQL(statement).format(schema=sql.Identifier(policy.schema_name), table=table)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(refused)
+
+
+def test_the_pazpaz_application_role_reads_and_writes_rows(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "f6092aa0856d")
+    with database.connect(role="pazpaz_app") as conn:
+        assert conn.execute("insert into pazpaz.workspaces (name) values ('one')").rowcount == 1
+        assert conn.execute("update pazpaz.workspaces set name = 'two' where name = 'one'").rowcount == 1
+        assert conn.execute("select name from pazpaz.workspaces").fetchall() == [("two",)]
+        assert conn.execute("delete from pazpaz.workspaces").rowcount == 1
+
+
+@pytest.mark.parametrize("system", SUITE.systems)
+def test_a_table_of_a_later_revision_is_open_to_the_application(
+    suite: Suite, head: Database, system: str
+) -> None:
+    policy = suite.system(system)
+    later = sql.Identifier(policy.schema_name, "later")
+    with head.connect(role=policy.roles.owner, autocommit=False) as conn:
+        conn.execute(sql.SQL("create table {} (id bigserial)").format(later))
+        row = conn.execute(
+            "select has_table_privilege(%(role)s, %(table)s, 'select') and "
+            "has_table_privilege(%(role)s, %(table)s, 'insert') and "
+            "has_table_privilege(%(role)s, %(table)s, 'update') and "
+            "has_table_privilege(%(role)s, %(table)s, 'delete') and "
+            "has_sequence_privilege(%(role)s, %(table)s || '_id_seq', 'usage')",
+            {"role": policy.roles.app, "table": f"{policy.schema_name}.later"},
+        ).fetchone()
+        conn.rollback()
+    assert row == (True,)
+
+
+@pytest.mark.parametrize("system", SUITE.systems)
+def test_the_owner_role_owns_all_of_a_system(suite: Suite, head: Database, system: str) -> None:
+    policy = suite.system(system)
+    with head.connect() as conn:
+        owners = conn.execute(
+            "select distinct relowner::regrole::text from pg_class where relnamespace = %s::regnamespace",
+            (policy.schema_name,),
+        ).fetchall()
+    assert owners == [(policy.roles.owner,)]
+
+
+def test_the_version_table_stays_with_the_user_who_migrates(head: Database) -> None:
+    with head.connect() as conn:
+        row = conn.execute(
+            "select relowner::regrole::text = current_user from pg_class "
+            "where oid = 'public.alembic_version'::regclass"
+        ).fetchone()
+    assert row == (True,)
+
+
+def test_a_user_who_is_no_superuser_can_migrate(suite: Suite, server: Server, head: Database) -> None:
+    with server.maintenance() as conn:
+        conn.execute("create role pgvitals_tester login createdb createrole password 'tester'")
+        for system in suite.systems.values():
+            for role in (system.roles.owner, system.roles.app):
+                conn.execute(sql.SQL("grant {} to pgvitals_tester").format(sql.Identifier(role)))
+    params = {**server.state.params, "user": "pgvitals_tester", "password": "tester", "dbname": "postgres"}
+    try:
+        with start_server(make_conninfo(**params), suite=suite) as own, own.scratch("plain_user") as database:
+            upgrade(suite, database, "f6092aa0856d")
+            upgrade(suite, database, AUDIT)
+            downgrade(suite, database, "practice@base")
+            assert current(suite, database) == {"pazpaz": "f6092aa0856d"}
+    finally:
+        with server.maintenance() as conn:
+            conn.execute("drop role pgvitals_tester")
+
+
+def alembic(*args: str, suite: Suite, database: Database | None) -> subprocess.CompletedProcess[str]:
+    """Run alembic as a user would, on ``database`` or with no lab at all."""
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *args],
+        cwd=suite.root,
+        env=os.environ | (database.environment() if database else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_alembic_alone_migrates_the_lab(suite: Suite, database: Database) -> None:
+    done = alembic("-x", "online=false", "upgrade", "heads", suite=suite, database=database)
+    assert done.returncode == 0, done.stderr
+    assert set(current(suite, database)) == set(suite.systems)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["upgrade", "heads"], "no lab server is up; start one with `pgvitals up`"),
+        (["-x", "onlin=false", "upgrade", "heads"], "unknown option -x onlin; there is: online=true|false"),
+        (["-x", "online=maybe", "upgrade", "heads"], "-x online must be true or false, got 'maybe'"),
+    ],
+)
+def test_alembic_says_in_one_line_why_it_cannot(suite: Suite, args: list[str], said: str) -> None:
+    refused = alembic(*args, suite=suite, database=None)
+    assert refused.returncode != 0
+    assert said in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_failed_statement_ends_as_one_line_without_row_values(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "practice_0001")
+    with database.connect() as conn:
+        add_location(conn, zip_code="secret")
+    refused = alembic("upgrade", AUDIT, suite=suite, database=database)
+    assert refused.returncode != 0
+    assert '"ck_locations_zip_format"' in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "secret" not in refused.stdout + refused.stderr
+
+
+def add_location(conn: psycopg.Connection, zip_code: str) -> None:
+    """A location that is in order but for what its ZIP code may be."""
+    conn.execute(
+        "with profile as (insert into practice.practice_profiles (name) values ('p') returning id) "
+        "insert into practice.locations (practice_profile_id, name, address_line1, city, state, zip_code) "
+        "select id, 'l', '1 Main St', 'Albany', 'NY', %s from profile",
+        (zip_code,),
+    )
+
+
+DOCUMENTED_INDEXES = {
+    "idx_auth_tokens_user_status_type": False,
+    "idx_auth_tokens_tenant_status_expires": False,
+    "idx_auth_tokens_active_hash": True,
+    "idx_encryption_keys_tenant_name_version": False,
+    "idx_encryption_keys_expires_status": False,
+    "idx_encryption_keys_active_tenant_type": True,
+    "idx_fhir_mappings_server_resource_type": False,
+    "idx_fhir_mappings_error_status_count": False,
+    "idx_fhir_mappings_active_internal": True,
+    "idx_practice_profiles_tenant_active": False,
+    "idx_practice_profiles_active_name": True,
+    "idx_locations_practice_active": False,
+    "idx_locations_geography": False,
+    "idx_locations_active_name": True,
+}
+
+
+def test_the_audit_builds_its_fourteen_indexes_five_of_them_partial(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "practice_0001")
+    before = {name for kind, name, _ in catalog(database, "practice") if kind == "index"}
+    upgrade(suite, database, AUDIT)
+    with database.connect() as conn:
+        found = conn.execute(
+            "select relname, indpred is not null from pg_index join pg_class c on c.oid = indexrelid "
+            "where relnamespace = 'practice'::regnamespace and indisvalid and relname <> all (%s)",
+            (list(before),),
+        ).fetchall()
+    assert dict(found) == DOCUMENTED_INDEXES
+
+
+def test_the_audit_is_the_same_schema_built_online_or_blocking(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "practice_0001")
+    before = catalog(database, "practice")
+    upgrade(suite, database, AUDIT)
+    online = catalog(database, "practice")
+    downgrade(suite, database, "practice@-1", x={"online": "false"})
+    assert catalog(database, "practice") == before
+    upgrade(suite, database, AUDIT, x={"online": "false"})
+    assert catalog(database, "practice") == online
+
+
+def test_the_audit_can_be_started_again_after_it_failed(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "practice_0001")
+    with database.connect() as conn:
+        add_location(conn, zip_code="none")
+    with pytest.raises(MigrationError, match="ck_locations_zip_format"):
+        upgrade(suite, database, AUDIT)
+    assert current(suite, database) == {"practice": "practice_0001"}
+    with database.connect() as conn:
+        conn.execute("update practice.locations set zip_code = '12207'")
+    upgrade(suite, database, AUDIT)
+    assert current(suite, database) == {"practice": AUDIT}
+    assert not [
+        row for row in catalog(database, "practice") if row[0] == "constraint" and row[2].endswith("f")
+    ]
+
+
+def test_an_index_that_a_failed_build_left_invalid_is_built_anew(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "practice_0001")
+    with database.connect() as conn:
+        for _ in range(2):
+            conn.execute("insert into practice.practice_profiles (name) values ('same')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            conn.execute(
+                "create unique index concurrently idx_practice_profiles_active_name "
+                "on practice.practice_profiles (name)"
+            )
+    upgrade(suite, database, AUDIT)
+    with database.connect() as conn:
+        row = conn.execute(
+            "select indisvalid, indisunique, pg_get_expr(indpred, indrelid) from pg_index "
+            "where indexrelid = 'practice.idx_practice_profiles_active_name'::regclass"
+        ).fetchone()
+    assert row == (True, False, "is_active")
+
+
+def test_the_audit_gives_up_rather_than_queue_for_an_exclusive_lock(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, AUDIT)
+    before = catalog(database, "practice")
+    with database.connect(autocommit=False) as reader:
+        reader.execute("lock table practice.locations in access share mode")
+        with pytest.raises(MigrationError, match="lock timeout"):
+            downgrade(suite, database, "practice@-1")
+    assert current(suite, database) == {"practice": AUDIT}
+    assert catalog(database, "practice") == before
+
+
+REFUSED = {
+    "ck_auth_tokens_rotation_count_valid": (
+        "insert into practice.auth_tokens (token_hash, token_type, expires_at, rotation_count) "
+        "values ('h', 'access', '2030-01-01', %s)",
+        "0",
+        ["-1"],
+    ),
+    "ck_encryption_keys_version_valid": (
+        "insert into practice.encryption_keys "
+        "(key_name, key_type, kms_key_id, kms_provider, key_algorithm, version) "
+        "values ('k', 'data', 'arn', 'aws', 'AES-256', %s)",
+        "10",
+        ["0", "-1", "1.0", "v2", ""],
+    ),
+    "ck_fhir_mappings_error_count_valid": (
+        "insert into practice.fhir_mappings "
+        "(internal_id, fhir_resource_type, fhir_resource_id, fhir_server_url, error_count) "
+        "values (gen_random_uuid(), 'Patient', '1', 'https://fhir.example.org', %s)",
+        "0",
+        ["-1", "many", "1.5", ""],
+    ),
+    "ck_practice_profiles_npi_format": (
+        "insert into practice.practice_profiles (name, npi_number) values ('p', %s)",
+        "1234567893",
+        ["invalid", "123456789", "12345678931"],
+    ),
+    "ck_locations_zip_format": (
+        "with profile as (insert into practice.practice_profiles (name) values ('p') returning id) "
+        "insert into practice.locations (practice_profile_id, name, address_line1, city, state, zip_code) "
+        "select id, 'l', '1 Main St', 'Albany', 'NY', %s from profile",
+        "122071234",
+        # The last one is a good ZIP+4: the documented pattern is wrong about it.
+        ["invalid", "1234", "123456", "12345-6789"],
+    ),
+}
+
+
+def test_each_named_check_accepts_a_good_row_and_refuses_one_bad_value(
+    suite: Suite, database: Database
+) -> None:
+    upgrade(suite, database, AUDIT)
+    with database.connect() as conn:
+        for name, (statement, good, bad) in REFUSED.items():
+            assert conn.execute(statement, (good,)).rowcount == 1
+            for value in bad:
+                with pytest.raises(psycopg.errors.CheckViolation) as refused:
+                    conn.execute(statement, (value,))
+                assert refused.value.diag.constraint_name == name
+
+
+def test_a_token_outlives_the_token_that_it_came_from(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, AUDIT)
+    with database.connect() as conn:
+        add = (
+            "insert into practice.auth_tokens (token_hash, token_type, expires_at, parent_token_id) "
+            "values (%s, 'refresh', '2030-01-01', %s) returning id"
+        )
+        parent = conn.execute(add, ("parent", None)).fetchone()
+        assert parent is not None
+        conn.execute(add, ("child", parent[0]))
+        conn.execute("delete from practice.auth_tokens where token_hash = 'parent'")
+        left = conn.execute("select token_hash, parent_token_id from practice.auth_tokens").fetchall()
+    assert left == [("child", None)]
+
+
+def test_pazpaz_rows_go_or_stay_with_what_they_refer_to(suite: Suite, database: Database) -> None:
+    upgrade(suite, database, "f6092aa0856d")
+    with database.connect() as conn:
+        rules = conn.execute(
+            "select conname, confdeltype::text from pg_constraint "
+            "where contype = 'f' and connamespace = 'pazpaz'::regnamespace order by conname"
+        ).fetchall()
+    cascade, set_null = "c", "n"
+    assert dict(rules) == {
+        "fk_appointments_client_id": cascade,
+        "fk_appointments_location_id": set_null,
+        "fk_appointments_service_id": set_null,
+        "fk_appointments_workspace_id": cascade,
+        "fk_clients_workspace_id": cascade,
+        "fk_locations_workspace_id": cascade,
+        "fk_services_workspace_id": cascade,
+        "fk_users_workspace_id": cascade,
+    }
