@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,20 +54,24 @@ def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None
 
 def _render(path: Path, environment: dict[str, str]) -> str:
     import nbformat
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     from nbconvert import HTMLExporter
 
     notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    client = NotebookClient(
-        notebook, timeout=_TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    )
-    try:
-        client.execute(env=environment)
-    except CellExecutionError as error:
-        raise ReportError(f"{path}: a cell fails: {error.ename}: {error.evalue}") from None
-    except Exception as error:
-        raise ReportError(f"{path}: cannot be executed: {type(error).__name__}: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="pgvitals-", dir="/tmp") as sockets:  # noqa: S108
+        # Sockets in a private directory, not TCP ports that anybody on the machine may connect to.
+        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/kernel")
+        client = NotebookClient(
+            notebook, km=kernel, timeout=_TIMEOUT_S, resources={"metadata": {"path": str(path.parent)}}
+        )
+        try:
+            client.execute(env=environment)
+        except CellExecutionError as error:
+            raise ReportError(f"{path}: a cell fails: {error.ename}: {error.evalue}") from None
+        except Exception as error:
+            raise ReportError(f"{path}: cannot be executed: {type(error).__name__}: {error}") from error
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         exclude_input_prompt=True,
         exclude_output_prompt=True,

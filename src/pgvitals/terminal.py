@@ -101,6 +101,7 @@ class Terminal:
             TimeRemainingColumn(),
             console=self.err,
             transient=True,
+            disable=not self.err.is_terminal,
         ) as progress:
             yield Bar(progress, progress.add_task(escape(title), total=None, what=""))
         self._done(title, start)
