@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,8 +40,6 @@ NASTY = "<script>alert('x')</script> | \"quoted\" `tick` $a_b$ & ünï"
 LONG_INDEX = "ix_" + "appointments_workspace_practitioner_scheduled_start_status_x"
 REVISION = "0f3c9a7d21be"
 
-BuildRun = Callable[..., Run]
-
 _LOOKUPS = (
     # system, query, title, p50, p95, budget, plan
     ("pazpaz", "appointments_conflict", "Overlapping appointments of a workspace", 0.19, 0.27, 20,
@@ -71,7 +71,7 @@ def lookups() -> tuple[Latency, ...]:
             p50_ms=p50, p95_ms=p95, p99_ms=p95 * 1.5, max_ms=p95 * 9, p95_low_ms=p95 * 0.95, p95_high_ms=p95 * 1.06,
             confidence=0.99, request_p50_ms=p50 + 0.12, request_p95_ms=p95 + 0.16, rows_median=12.0,
             budget_p95_ms=budget, outcome=Outcome.PASS, reason="the interval lies under the budget", attempts=1,
-            plan=plan, plan_hash=f"{abs(hash(query)) % 16**8:08x}",
+            plan=plan, plan_hash=f"{len(query):08x}",
         )
         for system, query, title, p50, p95, budget, plan in _LOOKUPS
     ]  # fmt: skip
@@ -224,6 +224,12 @@ def audit() -> Audit:
     return Audit(outcome=Outcome.FAIL, database_kind="lab", results=tuple(results))
 
 
+def passing_audit() -> Audit:
+    """The rules that pass, alone."""
+    kept = tuple(result for result in audit().results if result.outcome is Outcome.PASS)
+    return Audit(outcome=Outcome.PASS, database_kind="lab", results=kept)
+
+
 def impact() -> Impact:
     """A migration with one query of every verdict."""
     rows = (
@@ -320,26 +326,36 @@ def info(**changes: Any) -> RunInfo:
 
 
 @pytest.fixture
-def build_run(tmp_path: Path) -> BuildRun:
+def made() -> SimpleNamespace:
+    """The makers of records above, for a test that changes one before it builds a run."""
+    return SimpleNamespace(
+        NASTY=NASTY, LONG_INDEX=LONG_INDEX, REVISION=REVISION, info=info, gate=gate, passing_gate=passing_gate,
+        samples=samples, indexes=indexes, rule=rule, audit=audit, passing_audit=passing_audit, impact=impact,
+        load_test=load_test,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def build_run(tmp_path: Path) -> Callable[..., Run]:
     """Write a run directory from records and read it back; ``part=None`` leaves that part out."""
-    return lambda **parts: write_run(tmp_path / "run", **parts)
+    numbers = itertools.count()
+    return lambda **parts: write_run(tmp_path / f"run-{next(numbers)}", **parts)
+
+
+@pytest.fixture(scope="session")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Every part there is; it fails in latency and audit. Shared: nobody writes into it."""
+    return write_run(tmp_path_factory.mktemp("full") / "run")
 
 
 @pytest.fixture
-def full_run(build_run: BuildRun) -> Run:
-    """Every part there is; it fails in latency and audit."""
-    return build_run()
-
-
-@pytest.fixture
-def passing_run(build_run: BuildRun) -> Run:
+def passing_run(build_run: Callable[..., Run]) -> Run:
     """Nothing but passes."""
-    kept = tuple(result for result in audit().results if result.outcome is Outcome.PASS)
-    return build_run(gate=passing_gate(), audit=Audit(outcome=Outcome.PASS, database_kind="lab", results=kept))
+    return build_run(gate=passing_gate(), audit=passing_audit())
 
 
 @pytest.fixture
-def empty_run(build_run: BuildRun) -> Run:
+def empty_run(build_run: Callable[..., Run]) -> Run:
     """``run.json`` and nothing else."""
     bare = info(server=None, hardware=None, dataset=None, noise=None, git_revision=None, versions={}, phases={})
     return build_run(info=bare, gate=None, samples=None, indexes=None, audit=None, impacts=(), load=None)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.lines import Line2D
 
-from pgvitals.report.charts.canvas import SMALL_PX, WIDE, Chart, ticks
+from pgvitals.report.charts.canvas import SMALL_PX, WIDE, Chart, elide, ticks
 from pgvitals.report.charts.palette import BLUE, INK, MUTED, OCHRE, VERMILION
 from pgvitals.report.charts.rows import log_places
 from pgvitals.report.wording import count, share
 
-_LINES = ((BLUE, "-", "o"), (VERMILION, "--", "D"), (OCHRE, ":", "s"), (INK, "-.", "^"))
+_LINE_PX = 18.0
+_Dashes = tuple[float, tuple[float, ...]]
+_LINES: tuple[tuple[str, _Dashes, str], ...] = (
+    (BLUE, (0, ()), "o"),
+    (VERMILION, (0, (4, 2)), "D"),
+    (OCHRE, (0, (1, 2)), "s"),
+    (INK, (0, (4, 2, 1, 2)), "^"),
+)
 
 
 def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
@@ -23,11 +31,11 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
     groups = [(f"{key[0]}.{key[1]}", group) for key, group in sizes.groupby(["system", "table"])]
     chart = Chart(
         width=width,
-        height=320,
+        height=300 + _LINE_PX * len(groups),
         title="Rows a tenant, largest first",
         alt="; ".join(_summary(key, group["rows"]) for key, group in groups),
     )
-    axes = chart.axes_at(72, 16, 16, 46)
+    axes = chart.axes_at(72, 10 + _LINE_PX * len(groups), 16, 46)
     axes.set_xscale("log")
     axes.set_yscale("log")
     most = max(1.0, float(sizes["rows"].max())) if len(sizes) else 1.0
@@ -45,7 +53,12 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
             marker=marker,
             markersize=4,
         )
-        chart.write(width - 16, 28 + 18 * i, _summary(key, group["rows"]), ha="right", color=color)
+        at = 1 - (14 + _LINE_PX * i) / chart.height_px
+        sample = Line2D([8 / width, 40 / width], [at, at], color=color, linestyle=style, marker=marker, markersize=4)
+        sample.set_transform(chart.transFigure)
+        chart.add_artist(sample)
+        told = elide(_summary(key, group["rows"]), int((width - 56) / 6.4))
+        chart.write(48, 14 + _LINE_PX * i, told, fontsize=SMALL_PX, color=MUTED)
     axes.set_xlim(0.9, longest * 1.15)
     axes.set_ylim(least / 1.3, most * 1.3)
     for which, low, high in (("x", 1, longest * 1.1), ("y", least / 1.3, most * 1.3)):
@@ -59,4 +72,4 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
 def _summary(name: str, rows: pd.Series) -> str:
     total = float(rows.sum())
     top = float(rows.max()) / total if total else 0.0
-    return f"{name}: {count(len(rows))} tenants, the largest holds {share(top)}"
+    return f"{name}: {count(len(rows))} tenants, the largest holds {share(top)} of the rows"

@@ -43,31 +43,36 @@ def index_usage(usage: pd.DataFrame, width: float = WIDE) -> Chart:
     review = review_indexes(usage)
     named = review.unused[: _LANES_MOST - 1]
     strip_px = (len(named) + 1) * _LANE_PX + 10
+    across, up = _limits(review.lines)
     upper, lower = _panels(review, width, strip_px)
-    low = min((line.size_bytes for line in review.lines), default=8192) / 1.6
-    high = max((line.size_bytes for line in review.lines), default=8192) * 1.8
-    high = max(high, low * 20)
-    most = max((line.scans for line in review.lines), default=1) * 2.0
     for axes in (upper, lower):
         axes.set_xscale("log")
-        axes.set_xlim(low, high)
+        axes.set_xlim(*across)
     upper.set_yscale("log")
-    upper.set_ylim(0.7, max(most, 12))
+    upper.set_ylim(*up)
     units = [1024.0**power for power in range(1, 5)]
-    places = [digit * unit for unit in units for digit in (1, 10, 100) if low <= digit * unit <= high]
+    places = [digit * unit for unit in units for digit in (1, 10, 100) if across[0] <= digit * unit <= across[1]]
     ticks(lower, "x", places, [size(place) for place in places])
     ticks(upper, "x", places, [""] * len(places))
-    scans = [10.0**power for power in range(math.ceil(math.log10(max(most, 12))))]
-    ticks(
-        upper,
-        "y",
-        scans[:: max(1, len(scans) // 5)],
-        [count(scan) for scan in scans[:: max(1, len(scans) // 5)]],
-    )
+    scans = [10.0**power for power in range(math.ceil(math.log10(up[1])))]
+    scans = scans[:: max(1, len(scans) // 5)]
+    ticks(upper, "y", scans, [count(scan) for scan in scans])
     _draw_scanned(upper, [line for line in review.lines if line.scans > 0])
     _draw_strip(lower, review, named, width)
-    _name_scanned(upper, review, width, (low, high), (0.7, max(most, 12)))
+    _name_scanned(upper, review, width, across, up)
     return upper.figure  # type: ignore[return-value]
+
+
+def _limits(lines: Sequence[IndexLine]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Of both axes, with room around the outermost index."""
+    low = min((_weight(line) for line in lines), default=8192.0) / 1.6
+    high = max((_weight(line) for line in lines), default=8192.0) * 1.8
+    most = max((line.scans for line in lines), default=1) * 2.0
+    return (low, max(high, low * 20)), (0.7, max(most, 12.0))
+
+
+def _weight(line: IndexLine) -> float:
+    return float(max(line.size_bytes, 1024))  # a logarithmic axis has no place for an index without a page
 
 
 def _panels(review: IndexReview, width: float, strip_px: float) -> tuple[Axes, Axes]:
@@ -120,7 +125,7 @@ def _draw_scanned(axes: Axes, lines: Sequence[IndexLine]) -> None:
     for enforcing, shape, color in ((True, "s", FAINT), (False, "o", BLUE)):
         of = [line for line in lines if bool(line.enforces) is enforcing]
         axes.plot(
-            [line.size_bytes for line in of], [line.scans for line in of], shape, color=color, markersize=6.5,
+            [_weight(line) for line in of], [line.scans for line in of], shape, color=color, markersize=6.5,
             markeredgecolor=PAPER, markeredgewidth=0.8, zorder=3,
         )  # fmt: skip
 
@@ -132,14 +137,14 @@ def _draw_strip(axes: Axes, review: IndexReview, named: Sequence[IndexLine], wid
     rest = [line for line in review.lines if line.scans == 0 and line not in named]
     for line in rest:
         shape, color = ("s", FAINT) if line.enforces else ("D", VERMILION)
-        axes.plot(line.size_bytes, 0, shape, color=color, markerfacecolor=PAPER, markersize=6, zorder=3)
+        axes.plot(_weight(line), 0, shape, color=color, markerfacecolor=PAPER, markersize=6, zorder=3)
     for lane, line in enumerate(named, start=1):
-        axes.plot(line.size_bytes, -lane, "D", color=VERMILION, markerfacecolor=PAPER, markersize=6.5, zorder=3)
-        at = math.log(max(line.size_bytes, low) / low) / math.log(high / low) * span
+        axes.plot(_weight(line), -lane, "D", color=VERMILION, markerfacecolor=PAPER, markersize=6.5, zorder=3)
+        at = math.log(_weight(line) / low) / math.log(high / low) * span
         left = at > span / 2
         room = int(((at if left else span - at) - 16) / _CHAR_PX)
         axes.annotate(
-            f"{elide(line.index, max(10, room - 10))}  {size(line.size_bytes)}", (line.size_bytes, -lane),
+            f"{elide(line.index, max(10, room - 10))}  {size(line.size_bytes)}", (_weight(line), -lane),
             xytext=(-9 if left else 9, 0), textcoords="offset points", ha="right" if left else "left",
             va="center", fontsize=SMALL_PX, color=INK, parse_math=False, annotation_clip=False,
         )  # fmt: skip
@@ -151,7 +156,7 @@ def _name_scanned(
     """Name the most scanned and the largest where there is free room; a label that would touch is left out."""
     span = width - _LEFT - _RIGHT
     lines = [line for line in review.lines if line.scans > 0]
-    at = {line: (_place(line.size_bytes, across, span), _place(line.scans, up, _SCATTER_PX)) for line in lines}
+    at = {line: (_place(_weight(line), across, span), _place(line.scans, up, _SCATTER_PX)) for line in lines}
     taken = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
     limit = 20 if width < NARROW_BELOW else 44
     wanted = sorted(lines, key=lambda line: -line.scans)[:4] + sorted(lines, key=lambda line: -line.size_bytes)[:4]
@@ -174,7 +179,7 @@ def _name_scanned(
             inside = box.x0 > 2 and box.x1 < span and box.y0 > 2 and box.y1 < _SCATTER_PX
             if inside and not any(box.meets(other) for other in taken):
                 axes.annotate(
-                    text, (line.size_bytes, line.scans), xytext=(-8 if left else 8, lift), color=INK, va="center",
+                    text, (_weight(line), line.scans), xytext=(-8 if left else 8, lift), color=INK, va="center",
                     textcoords="offset points", ha="right" if left else "left", fontsize=SMALL_PX, parse_math=False,
                 )  # fmt: skip
                 taken.append(box)
