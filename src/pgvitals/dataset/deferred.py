@@ -11,6 +11,7 @@ Triggers are disabled meanwhile, or an audit trail would record the loading itse
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from psycopg import Connection, sql
@@ -154,8 +155,8 @@ class Deferred:
         for table, name, _ in self._triggers:
             self._switch(sql.SQL("disable"), table, name)
 
-    def restore(self, advance: Callable[[Built], None] = lambda built: None) -> None:
-        """Build them again: keys, then indexes, then foreign keys. ``advance`` hears of each beforehand.
+    def restore(self, around: Callable[[Built], AbstractContextManager[object]] = nullcontext) -> None:
+        """Build them again: keys, then indexes, then foreign keys, each inside the context that ``around`` gives.
 
         Raises:
             DatasetError: the catalog is not what it was.
@@ -163,8 +164,8 @@ class Deferred:
         for kind in ("constraint", "index", "foreign key"):
             for built in self.objects:
                 if built.kind == kind:
-                    advance(built)
-                    self._build(built)
+                    with around(built):
+                        self._build(built)
         for table, name, enabled in self._triggers:
             self._switch(_ENABLE[enabled], table, name)
         after = snapshot(self.conn, self.schema)

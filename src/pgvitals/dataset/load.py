@@ -175,6 +175,7 @@ def _fill(conn: Connection, plan: _Plan, seed: int, log: _Log) -> None:
     name, schema = plan.system.name, plan.system.schema_name
     everything = sql.SQL(", ").join(sql.Identifier(schema, table) for table in plan.columns)
     with conn.transaction():
+        conn.execute("set local lock_timeout = '30s'")
         conn.execute(sql.SQL("lock table {} in access exclusive mode").format(everything))
         _require_empty(conn, plan)
         with log.timed(name, "indexes", "drop"):
@@ -184,11 +185,7 @@ def _fill(conn: Connection, plan: _Plan, seed: int, log: _Log) -> None:
         for table in plan.tables:
             with log.timed(name, "rows", table.name):
                 _fill_table(conn, plan, table, seed, log)
-        started = time.perf_counter()
-        deferred.restore(lambda built: log.say(name, "indexes", built.name))
-        log.timings.append(
-            Timing(system=name, phase="indexes", item="build", rows=0, seconds=time.perf_counter() - started)
-        )
+        deferred.restore(lambda built: log.timed(name, "indexes", built.name))
 
 
 def _fill_table(conn: Connection, plan: _Plan, table: Table, seed: int, log: _Log) -> None:

@@ -1,0 +1,37 @@
+"""Zipf shares: exact, nobody without a row, the first the largest."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgvitals.dataset.sizes import zipf_shares, zipf_weights
+from pgvitals.errors import DatasetError
+
+
+@given(st.integers(1, 300), st.integers(0, 1_000_000), st.floats(0, 3))
+def test_shares_add_up_and_leave_nobody_out(count, more, exponent):
+    shares = zipf_shares(count + more, count, exponent)
+    assert shares.sum() == count + more
+    assert shares.min() >= 1
+    assert (np.diff(shares) <= 1).all()
+
+
+def test_shares_follow_zipfs_law():
+    shares = zipf_shares(1_000_000, 100, 1.0)
+    assert shares[0] / shares[9] == pytest.approx(10, rel=0.01)
+    assert shares[0] == pytest.approx(193_000, rel=0.01)
+
+
+def test_an_exponent_of_zero_shares_evenly():
+    assert set(zipf_shares(1_003, 10, 0.0).tolist()) == {100, 101}
+
+
+def test_fewer_rows_than_tenants_are_refused_by_name():
+    with pytest.raises(DatasetError, match="3 clients cannot be shared among 4 tenants"):
+        zipf_shares(3, 4, 1.0, of="clients")
+
+
+def test_a_shift_flattens_the_most_frequent_weights():
+    assert zipf_weights(100, 1.0, 3.0)[0] < zipf_weights(100, 1.0)[0] / 2
+    assert zipf_weights(100, 1.0, 3.0).sum() == pytest.approx(1)
