@@ -54,17 +54,21 @@ def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None
 
 def _render(path: Path, environment: dict[str, str]) -> str:
     import nbformat
-    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     from nbconvert import HTMLExporter
+    from traitlets.config import Config
 
     notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    with tempfile.TemporaryDirectory(prefix="pgvitals-", dir="/tmp") as sockets:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="pgvitals-", dir="/tmp") as sockets:
         # Sockets in a private directory, not TCP ports that anybody on the machine may connect to.
-        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/kernel")
+        config = Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"})
         client = NotebookClient(
-            notebook, km=kernel, timeout=_TIMEOUT_S, resources={"metadata": {"path": str(path.parent)}}
+            notebook,
+            config=config,
+            kernel_name="python3",
+            timeout=_TIMEOUT_S,
+            resources={"metadata": {"path": str(path.parent)}},
         )
         try:
             client.execute(env=environment)
