@@ -98,7 +98,10 @@ class OpenLoop:
         ledger = self._ledger
         index = ledger.take(time.perf_counter_ns())
         if index is None:
-            raise StopUser
+            # Locust stops all users when the last answer is there; one that has left by itself meanwhile
+            # is an error to its bookkeeping.
+            Event().wait()
+            return
         request = self._requests[ledger.plan.query[index]]
         parameters = int(ledger.plan.parameters[index])
         due_ns = ledger.due_ns(index)

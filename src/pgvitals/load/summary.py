@@ -133,8 +133,11 @@ def _cause(ledger: Ledger, users: int, allowed_ms: float) -> str:
     sent = np.flatnonzero(ledger.start_ns)
     free_ns = np.maximum(ledger.taken_ns[sent], ledger.clock_ns + ledger.plan.due_ns[sent])
     client_ms = float(np.percentile(ledger.start_ns[sent] - free_ns, 95)) / 1e6
-    if client_ms > allowed_ms or ledger.client_cpu > BUSY_CLIENT:
-        return f"the client was the bottleneck ({ledger.client_cpu:.0%} of a core); lower the rate or free the machine"
+    cpu = f"{ledger.client_cpu:.0%} of a core"
+    if ledger.client_cpu > BUSY_CLIENT:
+        return f"the client was the bottleneck ({cpu}); lower the rate"
+    if client_ms > allowed_ms:
+        return f"the client was the bottleneck: it ran late at {cpu}; free the machine or lower the rate"
     plural = "s" if users > 1 else ""
     return (
         f"requests waited for one of {users} connection{plural}; the server stalled, or it takes more users"

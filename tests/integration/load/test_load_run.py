@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,88 +25,17 @@ from pgvitals.load.run import run
 from pgvitals.load.settings import Settings
 from pgvitals.profile import LoadPlan
 from pgvitals.results.outcome import Outcome
-from pgvitals.suite import Suite, find_suite
+from pgvitals.suite import Suite
 
-ROLE = "load_mini_app"
-SYSTEM = f"""
-title = "things of five owners"
-schema = "mini"
-[tenant]
-table = "owners"
-column = "owner_id"
-setting = "app.owner_id"
-type = "text"
-traffic_table = "things"
-[roles]
-owner = "{ROLE}"
-app = "{ROLE}"
-"""
-SCHEMA = f"""
-do $$ begin create role {ROLE}; exception when duplicate_object then null; end $$;
-create schema mini;
-create table mini.things (id int primary key, owner_id text not null);
-insert into mini.things select i, 'owner ' || i % 5 from generate_series(1, 500) i;
-alter table mini.things enable row level security;
-create policy own on mini.things using (owner_id = current_setting('app.owner_id', true));
-grant usage on schema mini to {ROLE};
-grant select on mini.things to {ROLE};
-"""
-# Divides by zero unless it runs as the application role and with the tenant of its row.
-THING = f"""-- title: One thing of its owner
--- budget_p95_ms: 50
--- params: select id, owner_id from mini.things
-select 1 / count(*) from mini.things where id = %(id)s and current_user = '{ROLE}'
-"""
-NAP = """-- title: A tenth of a second
--- budget_p95_ms: 500
--- params: select 0.1 as seconds
-select pg_sleep(%(seconds)s)
-"""
-GONE = """-- title: A table that is not there
--- budget_p95_ms: 50
--- params: select 'secret of a row' as name
-select * from mini.gone where name = %(name)s
-"""
 USERS = 4
-WARM_UP_SCANS = USERS * 12
+STARTED = USERS * 12 + 50  # reads of the table by which warm-up is over and the clock runs
 
 MakeSuite = Callable[..., Suite]
-
-
-@pytest.fixture
-def mini(tmp_path: Path, database: Database) -> MakeSuite:
-    """Makes a suite directory with the given queries, over a schema in the test's database."""
-    with database.connect() as conn:
-        conn.execute(SCHEMA)
-
-    def make(**queries: str) -> Suite:
-        root = tmp_path / "suite"
-        (root / "fixtures" / "mini").mkdir(parents=True)
-        (root / "bench" / "mini").mkdir(parents=True)
-        (root / "loadtests").mkdir()
-        (root / "pyproject.toml").write_text("[tool.pgvitals]\n")
-        (root / "fixtures" / "mini" / "system.toml").write_text(SYSTEM)
-        for name, text in queries.items():
-            (root / "bench" / "mini" / f"{name}.sql").write_text(text)
-        return find_suite(root)
-
-    return make
+Traffic = Callable[[int], None]
 
 
 def plan(rate: float, seconds: float, users: int = USERS) -> LoadPlan:
     return LoadPlan(users=users, rate=rate, seconds=seconds)
-
-
-def wait_for_traffic(database: Database, scans: int) -> None:
-    """Return when ``mini.things`` has been read that often; the server tells with a delay of a second."""
-    with database.connect() as conn:
-        while True:
-            row = conn.execute(
-                "select seq_scan + coalesce(idx_scan, 0) from pg_stat_user_tables where relname = 'things'"
-            ).fetchone()
-            if row is not None and row[0] >= scans:
-                return
-            time.sleep(0.02)
 
 
 def meanwhile(action: Callable[[], None]) -> threading.Thread:
@@ -116,7 +45,7 @@ def meanwhile(action: Callable[[], None]) -> threading.Thread:
 
 
 def test_a_run_records_every_planned_request(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
-    suite = mini(thing=THING, again=THING)
+    suite = mini("thing", "again")
     (suite.root / "loadtests" / "mix.toml").write_text('default = 0\n[weights]\n"mini/thing" = 1\n')
     out = tmp_path / "out"
     load = run(suite, database, plan=plan(100, 2), seed=1, systems=suite.select(None), out=out)
@@ -140,7 +69,7 @@ def test_a_run_records_every_planned_request(mini: MakeSuite, database: Database
 def test_twenty_users_wait_for_the_server_at_the_same_time(
     mini: MakeSuite, database: Database, tmp_path: Path
 ) -> None:
-    load = run(mini(nap=NAP), database, plan=plan(150, 2, users=20), seed=1, out=tmp_path / "out")
+    load = run(mini("nap"), database, plan=plan(150, 2, users=20), seed=1, out=tmp_path / "out")
     assert load.total.errors == 0
     assert load.achieved_rate >= 100  # one after the other would be 10
     assert load.total.service_p50_ms >= 100
@@ -150,28 +79,32 @@ def test_a_query_that_cannot_run_is_one_line_with_its_state_and_no_value(
     mini: MakeSuite, database: Database, tmp_path: Path
 ) -> None:
     with pytest.raises(LoadTestError) as caught:
-        run(mini(thing=THING, gone=GONE), database, plan=plan(100, 2), seed=1, out=tmp_path / "out")
+        run(mini("thing", "gone"), database, plan=plan(100, 2), seed=1, out=tmp_path / "out")
     assert str(caught.value) == "bench/mini/gone.sql fails in warm-up: UndefinedTable (42P01)"
     assert not (tmp_path / "out" / "load.json").exists()
 
 
-def test_errors_during_the_run_fail_it_and_are_counted(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
+def test_errors_during_the_run_fail_it_and_are_counted(
+    mini: MakeSuite, database: Database, traffic: Traffic, tmp_path: Path
+) -> None:
     def rename() -> None:
-        wait_for_traffic(database, WARM_UP_SCANS + 50)
+        traffic(STARTED)
         with database.connect() as conn:
             conn.execute("alter table mini.things rename to hidden")
 
     thread = meanwhile(rename)
-    load = run(mini(thing=THING), database, plan=plan(100, 4), seed=1, out=tmp_path / "out")
+    load = run(mini("thing"), database, plan=plan(100, 4), seed=1, out=tmp_path / "out")
     thread.join()
     assert load.outcome is Outcome.FAIL
     assert 0 < load.total.errors < load.total.requests == 400
     assert load.error_samples == (f"mini/thing: UndefinedTable (42P01), {load.total.errors} times",)
 
 
-def test_a_lost_connection_is_counted_and_made_again(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
+def test_a_lost_connection_is_counted_and_made_again(
+    mini: MakeSuite, database: Database, traffic: Traffic, tmp_path: Path
+) -> None:
     def cut() -> None:
-        wait_for_traffic(database, WARM_UP_SCANS + 50)
+        traffic(STARTED)
         with database.connect() as conn:
             conn.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -179,7 +112,7 @@ def test_a_lost_connection_is_counted_and_made_again(mini: MakeSuite, database: 
             )
 
     thread = meanwhile(cut)
-    load = run(mini(thing=THING), database, plan=plan(100, 4), seed=1, out=tmp_path / "out")
+    load = run(mini("thing"), database, plan=plan(100, 4), seed=1, out=tmp_path / "out")
     thread.join()
     assert load.outcome is Outcome.FAIL
     assert load.total.requests == 400
@@ -188,12 +121,10 @@ def test_a_lost_connection_is_counted_and_made_again(mini: MakeSuite, database: 
 
 
 def test_only_the_asked_systems_are_queried(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
-    suite = mini(thing=THING)
-    other = suite.root / "fixtures" / "other"
-    other.mkdir()
-    (other / "system.toml").write_text(SYSTEM)
+    suite = mini("thing", "gone")
+    shutil.copytree(suite.root / "fixtures" / "mini", suite.root / "fixtures" / "other")
     (suite.root / "bench" / "other").mkdir()
-    (suite.root / "bench" / "other" / "gone.sql").write_text(GONE)
+    (suite.root / "bench" / "mini" / "gone.sql").rename(suite.root / "bench" / "other" / "gone.sql")
     load = run(
         suite, database, plan=plan(100, 1), seed=1, systems=(suite.system("mini"),), out=tmp_path / "out"
     )
@@ -202,9 +133,9 @@ def test_only_the_asked_systems_are_queried(mini: MakeSuite, database: Database,
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_reports_what_it_has_as_inconclusive(
-    mini: MakeSuite, database: Database, tmp_path: Path, number: signal.Signals
+    mini: MakeSuite, database: Database, traffic: Traffic, tmp_path: Path, number: signal.Signals
 ) -> None:
-    suite = mini(thing=THING)
+    suite = mini("thing")
     out = tmp_path / "out"
     locustfile = Path(run_module.__file__).with_name("locustfile.py")
     with subprocess.Popen(
@@ -216,7 +147,7 @@ def test_a_stopped_run_reports_what_it_has_as_inconclusive(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_for_traffic(database, WARM_UP_SCANS + 50)
+        traffic(STARTED)
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 3, stderr
@@ -228,9 +159,11 @@ def test_a_stopped_run_reports_what_it_has_as_inconclusive(
 
 
 def test_psycopg_before_locust_is_refused(tmp_path: Path, mini: MakeSuite, database: Database) -> None:
-    suite = mini(thing=THING)
+    suite = mini("thing")
     early = "import psycopg\nfrom pgvitals.load.user import require_cooperative_wait\nrequire_cooperative_wait()\n"
-    result = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, check=False, cwd=suite.root)
+    result = subprocess.run(
+        [sys.executable, "-c", early], capture_output=True, text=True, check=False, cwd=suite.root
+    )
     assert "LoadTestError: psycopg waits with wait_c" in result.stderr.splitlines()[-1]
 
 
@@ -239,7 +172,7 @@ def test_a_forced_wait_function_is_refused_in_one_line(
 ) -> None:
     monkeypatch.setenv("PSYCOPG_WAIT_FUNC", "wait_c")
     with pytest.raises(LoadTestError, match=r"^psycopg waits with wait_c, .*unset PSYCOPG_WAIT_FUNC"):
-        run(mini(thing=THING), database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
+        run(mini("thing"), database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
 
 
 def test_settings_of_locust_in_the_environment_do_not_change_the_run(
@@ -247,14 +180,14 @@ def test_settings_of_locust_in_the_environment_do_not_change_the_run(
 ) -> None:
     monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
     monkeypatch.setenv("LOCUST_RUN_TIME", "50")
-    load = run(mini(thing=THING), database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
+    load = run(mini("thing"), database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
     assert (load.seconds, load.total.requests) == (1.0, 100)
 
 
 def test_a_process_that_hangs_is_ended_with_its_group_and_was_told_no_secret(
     mini: MakeSuite, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suite = mini(thing=THING)
+    suite = mini("thing")
     (suite.root / "loadtests" / "locustfile.py").write_text(
         "import json, os, sys, time\n"
         "json.dump([os.getpid(), sys.argv, dict(os.environ)], open('seen.partial', 'w'))\n"
@@ -273,7 +206,7 @@ def test_a_process_that_hangs_is_ended_with_its_group_and_was_told_no_secret(
 def test_a_locustfile_that_breaks_is_told_by_its_last_line(
     mini: MakeSuite, database: Database, tmp_path: Path
 ) -> None:
-    suite = mini(thing=THING)
+    suite = mini("thing")
     (suite.root / "loadtests" / "locustfile.py").write_text("from pgvitals.load.user import NoSuchUser\n")
     with pytest.raises(LoadTestError, match="ImportError: cannot import name 'NoSuchUser'"):
         run(suite, database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
