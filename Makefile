@@ -55,6 +55,10 @@ loadtest: install ## Open-loop load test with Locust
 report: install ## Write the reports of the latest run again
 	@pgvitals report latest
 
+.PHONY: sample
+sample: install ## Make reports/sample again from the latest run
+	@pgvitals report latest --format html,md --out reports/sample
+
 .PHONY: audit-selftest
 audit-selftest: install ## Inject a known defect for every rule: found / injected, false alarms
 	@python -m pgvitals.audit.selftest
