@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from pgvitals.report.wording import count
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Finding, RuleResult
 
@@ -27,12 +28,21 @@ class SeverityGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuietRule:
+    """A rule with nothing to do, and what is said of it system by system."""
+
+    rule: str
+    title: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReview:
     """``open``: failed, in error, undecided or waived; ``passed`` and ``not_applicable`` only get a line."""
 
     open: tuple[SeverityGroup, ...]
-    passed: tuple[RuleResult, ...]
-    not_applicable: tuple[RuleResult, ...]
+    passed: tuple[QuietRule, ...]
+    not_applicable: tuple[QuietRule, ...]
 
 
 def review_audit(audit: Audit) -> AuditReview:
@@ -44,8 +54,10 @@ def review_audit(audit: Audit) -> AuditReview:
             SeverityGroup(severity=severity, results=tuple(r for r in waiting if r.severity == severity))
             for severity in dict.fromkeys(result.severity for result in waiting)
         ),
-        passed=_by_rule(result for result in results if result.outcome is Outcome.PASS),
-        not_applicable=_by_rule(result for result in results if result.outcome is Outcome.NOT_APPLICABLE),
+        passed=_quiet(results, Outcome.PASS, lambda result: f"{result.system}: {count(result.checked)} checked"),
+        not_applicable=_quiet(
+            results, Outcome.NOT_APPLICABLE, lambda result: f"{result.system}: {result.evidence or 'nothing to check'}"
+        ),
     )
 
 
@@ -54,5 +66,11 @@ def remediation(findings: Iterable[Finding]) -> str:
     return "\n".join(dict.fromkeys(finding.remediation.strip() for finding in findings if finding.remediation.strip()))
 
 
-def _by_rule(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
-    return tuple(sorted(results, key=lambda result: (result.rule, result.system)))
+def _quiet(
+    results: Iterable[RuleResult], outcome: Outcome, remark: Callable[[RuleResult], str]
+) -> tuple[QuietRule, ...]:
+    rules: dict[tuple[str, str], list[str]] = {}
+    for result in sorted(results, key=lambda result: (result.rule, result.system)):
+        if result.outcome is outcome:
+            rules.setdefault((result.rule, result.title), []).append(remark(result))
+    return tuple(QuietRule(rule=rule, title=title, remarks=tuple(remarks)) for (rule, title), remarks in rules.items())

@@ -14,11 +14,13 @@ from pgvitals.report import charts, wording
 from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.files import files_of
+from pgvitals.report.impact_review import review_impact
+from pgvitals.report.index_review import SHOWN_MOST as UNUSED_SHOWN
 from pgvitals.report.index_review import IndexReview, review_indexes
 from pgvitals.report.redact import redact
-from pgvitals.report.verdict import NOT_MEASURED, headline, judge_run, tally, worst_first
+from pgvitals.report.verdict import NOT_MEASURED, headline, judge_run, load_reason, tally, worst_first
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Contrast, Gate, Impact
+from pgvitals.results.records import Gate, Impact
 from pgvitals.results.rundir import Run
 
 WIDE_PX = 900.0
@@ -63,14 +65,16 @@ def render_html(run: Run) -> str:
         confidence=_confidence(gate),
         meter=_meter(gate),
         indexes=indexes,
+        indexes_shown=UNUSED_SHOWN,
         load=_without_secrets(run),
+        load_reason=load_reason,
         audit=run.audit,
         audit_counts=tally(result.outcome for result in run.audit.results) if run.audit else "",
         review=review_audit(run.audit) if run.audit else None,
         remediation=remediation,
         shown_most=SHOWN_MOST,
         impacts=run.impacts,
-        changed_plans=_changed_plans,
+        review_impact=review_impact,
         conditions=conditions(run.info),
         provenance=provenance(run.info),
         command=command(run.info),
@@ -163,8 +167,9 @@ def _subtitle(run: Run) -> str:
     info = run.info
     took = wording.duration(sum(info.durations_s.values())) if info.durations_s else ""
     server = info.server.version if info.server else ""
+    started = wording.moment(info.started_utc)
     profile = f"profile {info.dataset.profile}" if info.dataset else ""
-    return " · ".join(part for part in (info.started_utc, profile, server, took) if part)
+    return " · ".join(part for part in (started, profile, server, took) if part)
 
 
 def _informing(indexes: IndexReview | None, impacts: Iterable[Impact]) -> list[tuple[str, str, str]]:
@@ -176,10 +181,6 @@ def _informing(indexes: IndexReview | None, impacts: Iterable[Impact]) -> list[t
         ("Indexes", "indexes", unused),
         ("Impact", "impact", " · ".join(counted) if verdicts else NOT_MEASURED),
     ]
-
-
-def _changed_plans(impact: Impact) -> list[Contrast]:
-    return [contrast for contrast in impact.contrasts if contrast.before_plan != contrast.after_plan]
 
 
 def _without_secrets(run: Run) -> Any:

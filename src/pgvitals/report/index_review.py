@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+SHOWN_MOST = 20  # unused indexes that a report shows at once; the rest folds away
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexLine:

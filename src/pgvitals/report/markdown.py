@@ -9,9 +9,10 @@ from itertools import islice
 from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.files import files_of
+from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import review_indexes
 from pgvitals.report.redact import redact
-from pgvitals.report.verdict import Verdict, headline, judge_run, worst_first
+from pgvitals.report.verdict import Verdict, headline, judge_run, load_reason, worst_first
 from pgvitals.report.wording import budget as budget_of
 from pgvitals.report.wording import (
     count,
@@ -157,7 +158,7 @@ def _load(run: Run) -> str:
     word = {Outcome.PASS: "Valid", Outcome.INCONCLUSIVE: "Void"}.get(load.outcome, headline(load.outcome))
     total = load.total
     lines = [
-        f"{MARKS[load.outcome]} {word}: {text(load.reason)}",
+        f"{MARKS[load.outcome]} {word}: {text(load_reason(load))}",
         "",
         f"- {ms(load.achieved_rate)} of {ms(load.target_rate)} requests a second from "
         f"{plural(load.users, 'connection')}, {duration(load.seconds)}; {count(total.errors)} of "
@@ -177,11 +178,9 @@ def _audit(run: Run) -> str:
     for group in review.open:
         parts.append(f"### {group.severity}\n")
         parts += [_rule(result) for result in group.results]
-    passed = dict.fromkeys(code(result.rule) for result in review.passed)
-    parts.append(f"{plural(len(review.passed), 'check')} passed{': ' if passed else ''}{', '.join(passed)}.\n")
-    if review.not_applicable:
-        names = dict.fromkeys(code(result.rule) for result in review.not_applicable)
-        parts.append(f"Not applicable: {', '.join(names)}.\n")
+    for name, rules in (("Passed", review.passed), ("Not applicable", review.not_applicable)):
+        if rules:
+            parts.append(f"{name}: {', '.join(code(rule.rule) for rule in rules)}.\n")
     return "\n".join(parts)
 
 
@@ -227,19 +226,13 @@ def _impact(impact: Impact) -> str:
         f"{duration(impact.migration_s)}; {alarms}; ratios are after / before, "
         f"±{impact.margin * 100:g} % is the same.\n\n"
     )
-    changed = [r for r in impact.relations if r.before_bytes != r.after_bytes]
+    changes = review_impact(impact)
     sizes = [
-        (
-            code(r.name),
-            text(r.kind),
-            size(r.before_bytes),
-            size(r.after_bytes),
-            size_change(r.before_bytes, r.after_bytes),
-        )
-        for r in changed
+        (name, size(r.before_bytes), size(r.after_bytes), size_change(r.before_bytes, r.after_bytes))
+        for name, r in [(code(r.name), r) for r in changes.relations] + [(r.name, r) for r in changes.totals]
     ]
     told += _table(("Lookup", "p95, ms", "Typical ratio", "p95 ratio", "Verdict"), "lrrrl", rows)
-    return told + ("\n" + _table(("Relation", "Kind", "Before", "After", "Change"), "llrrr", sizes) if sizes else "")
+    return told + ("\n" + _table(("Relation", "Before", "After", "Change"), "lrrr", sizes) if sizes else "")
 
 
 def _dataset(run: Run) -> str:

@@ -47,6 +47,13 @@ class Part:
     counts: str
     sentence: str
 
+    @property
+    def word(self) -> str:
+        """The outcome as this part says it: a load test is void, not inconclusive."""
+        if self.outcome is Outcome.INCONCLUSIVE and self.anchor == "load":
+            return "Void"
+        return headline(self.outcome) if self.outcome else NOT_MEASURED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -152,11 +159,20 @@ def _audit(audit: Audit | None) -> Part:
     )
 
 
+def load_reason(load: Load) -> str:
+    """Why a load test is valid or void, without the word itself."""
+    return load.reason.removeprefix("void:").removeprefix("valid:").strip()
+
+
 def _load(load: Load | None) -> Part:
     if load is None:
         return Part(name="Load test", anchor="load", outcome=None, counts=NOT_MEASURED, sentence="")
     errors = f"{plural(load.total.errors, 'error')} in {plural(load.total.requests, 'request')}"
-    sentence = "The load test is valid." if load.outcome is Outcome.PASS else _sentence(f"load test: {load.reason}")
+    if load.outcome is Outcome.PASS:
+        sentence = "The load test is valid."
+    else:
+        word = "void" if load.outcome is Outcome.INCONCLUSIVE else headline(load.outcome).lower()
+        sentence = _sentence(f"load test {word}: {load_reason(load)}".rstrip(": "))
     return Part(name="Load test", anchor="load", outcome=load.outcome, counts=errors, sentence=sentence)
 
 

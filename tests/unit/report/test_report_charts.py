@@ -198,6 +198,14 @@ def test_a_distribution_holds_neither_other_arms_nor_disturbed_batches(made: Sim
     assert f"{counted:,}" in texts(parsed(charts.latency_distribution(mixed, queries)))
 
 
+def test_a_lookup_that_was_never_undisturbed_is_drawn_from_all_it_has(made: SimpleNamespace) -> None:
+    queries = made.gate().queries[:2]
+    samples = made.samples(queries)
+    samples.loc[samples["query"] == "calendar_week", "valid"] = False
+    shown = texts(parsed(charts.latency_distribution(samples, queries)))
+    assert {"2,200", "2,400"} <= set(shown)
+
+
 def test_a_lookup_without_samples_has_no_row(made: SimpleNamespace) -> None:
     queries = made.gate().queries[:2]
     samples = made.samples(queries[:1])

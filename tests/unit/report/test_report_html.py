@@ -175,6 +175,31 @@ def test_unused_indexes_are_flagged_and_keys_are_not(html: str) -> None:
     assert "pk_clients" in section(html, "indexes")
 
 
+def test_a_long_list_of_unused_indexes_folds_after_the_largest(
+    build_run: Callable[..., Run], made: SimpleNamespace
+) -> None:
+    many = tuple(replace(made.indexes()[3], index=f"ix_{n:03}", size_bytes=10**6 - n) for n in range(30))
+    html = render_html(build_run(indexes=many))
+    shown = re.search(r'<section id="indexes">.*?</section>', html, re.DOTALL)
+    assert shown
+    at_once, _, folded = shown[0].partition("<details>")
+    assert at_once.count('<th scope="row"') == 20
+    assert folded.count('<th scope="row"') == 10
+    assert "10 more that were never scanned" in folded
+
+
+def test_a_rule_that_passes_on_several_systems_takes_one_line(html: str) -> None:
+    assert "Tenant tables have row-level security · pazpaz: 5 checked; practice: 7 checked" in section(html, "audit")
+
+
+def test_sizes_that_stayed_are_only_in_the_total(html: str) -> None:
+    impact = section(html, "impact")
+    assert "practice.ix_auth_tokens_active_hash – 19 MB +19 MB" in impact
+    assert "practice.auth_tokens 93 MB" not in impact
+    assert "The only table 93 MB 93 MB 0" in impact
+    assert "All 2 indexes 1.3 MB 19 MB +18 MB" in impact
+
+
 def test_findings_go_by_severity_and_their_remediation_can_be_pasted(html: str) -> None:
     audit = section(html, "audit")
     order = [audit.index(word) for word in ("Severity P0", "AUD002", "ENC001", "Severity P1", "RET001", "Severity P2")]

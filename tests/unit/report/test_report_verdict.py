@@ -39,10 +39,11 @@ def test_a_passing_gate_does_not_hide_a_failing_audit(build_run: Callable[..., R
 def test_without_a_gate_the_worst_of_audit_and_load_test_decides(
     build_run: Callable[..., Run], made: SimpleNamespace
 ) -> None:
-    void = replace(made.load_test(), outcome=Outcome.INCONCLUSIVE, reason="92 % of the rate was reached")
+    void = replace(made.load_test(), outcome=Outcome.INCONCLUSIVE, reason="void: 92 % of the rate was reached")
     verdict = judge_run(build_run(gate=None, audit=made.passing_audit(), load=void))
     assert (verdict.outcome, verdict.subject) == (Outcome.INCONCLUSIVE, "audit and load test")
-    assert verdict.sentence == "Load test: 92 % of the rate was reached."
+    assert [part.word for part in verdict.parts] == ["not measured", "Pass", "Void"]
+    assert verdict.sentence == "Load test void: 92 % of the rate was reached."
 
 
 def test_a_run_that_judges_nothing_neither_passes_nor_fails(empty_run: Run) -> None:

@@ -85,3 +85,15 @@ def test_an_interval_without_bounds_is_a_dash() -> None:
 
 def test_characters_that_xml_forbids_are_dropped_and_no_others() -> None:
     assert wording.printable("a\x00b\x1bc\ud800d\n\té\U0001f418") == "abcd\n\té\U0001f418"
+
+
+@pytest.mark.parametrize(
+    ("iso", "written"),
+    [
+        ("2025-10-01T10:15:00Z", "2025-10-01 10:15 UTC"),
+        ("2025-10-01T12:15:00+02:00", "2025-10-01 10:15 UTC"),
+        ("some day", "some day"),
+    ],
+)
+def test_a_moment_is_told_in_utc(iso: str, written: str) -> None:
+    assert wording.moment(iso) == written

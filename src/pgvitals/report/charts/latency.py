@@ -71,10 +71,10 @@ def latency_bars(gate: Gate, width: float = WIDE) -> Chart:
 def latency_distribution(samples: pd.DataFrame, queries: Sequence[Latency], width: float = WIDE) -> Chart:
     """One row a query: the density of its service times on a log axis, p50 and p95 marked, the slowest dotted.
 
-    ``samples`` is ``run.samples``; other arms and batches marked invalid are left out.
-    Every density has the same height.
+    ``samples`` is ``run.samples``; other arms are left out, and batches marked invalid wherever
+    a lookup has valid ones. Every density has the same height.
     """
-    kept = {key: values for key, values in _by_query(samples, queries).items() if len(values)}
+    kept = _by_query(samples, queries)
     shown = [q for q in queries if (q.system, q.query) in kept]
     labels = query_labels((q.system, q.query) for q in shown)
     frame = row_chart(
@@ -175,12 +175,13 @@ def _own(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_query(samples: pd.DataFrame, queries: Sequence[Latency]) -> dict[tuple[str, str], np.ndarray]:
-    wanted = {(q.system, q.query) for q in queries}
-    own = _own(samples)
-    valid = own[own["valid"].astype(bool)]
-    groups = valid.groupby(["system", "query"], sort=False)["latency_ns"]
-    found = {(str(key[0]), str(key[1])): values for key, values in groups}
-    return {key: found[key].to_numpy(dtype=float) / 1e6 for key in wanted if key in found}
+    """The service times that count, in milliseconds; where no batch was quiet, all that there are."""
+    found = {}
+    for key, group in _own(samples).groupby(["system", "query"], sort=False):
+        counted = group[group["valid"].astype(bool)]
+        kept = counted if len(counted) else group
+        found[str(key[0]), str(key[1])] = kept["latency_ns"].to_numpy(dtype=float) / 1e6
+    return {(q.system, q.query): found[q.system, q.query] for q in queries if (q.system, q.query) in found}
 
 
 def _density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
