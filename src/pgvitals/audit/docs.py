@@ -23,6 +23,28 @@ _FAMILIES = {
     "OPS": "server",
 }
 
+_NEW_RULE = """\
+## A new rule
+
+A rule is a folder `src/pgvitals/audit/rules/<ID>_<slug>`; adding one edits no existing file.
+
+- `rule.sql`: a header of `-- key: value` lines (title, severity, why, remediation, references, subject,
+  promise, checked, and if need be min_version), then one query. It returns violations only, as the
+  columns `object`, `detail` and `remediation`: a quoted name, the evidence without any row's values, and
+  SQL that can be pasted, one statement a line. It may use what `vocabulary.sql` names (the tables,
+  columns, keys and indexes of the schema) and the policy of `system.toml` as `%(schema)s`,
+  `%(tenant_column)s` and so on; any other `%` is a plain `%`. `checked` is a query of one row: the
+  count `checked` of what was looked at, and if need be `note` and `not_applicable`, texts or null.
+- or `probe.py`, where one query cannot tell: the same header in `#` lines (without checked; `writes: yes`
+  keeps it to the lab), then `probe(connection, system)`, which returns a `Looked`.
+- `bad.sql` makes it fire exactly once in the schema `rule_test`; `good.sql`, run after it, silences it.
+- `terms.sql`, if both queries share common table expressions; `policy.toml`, if bad and good need other
+  keys of `system.toml` than the defaults.
+
+`make audit-selftest` then injects the defect, looks for it, runs the printed remediation, and asks every
+other rule about the cured schema.
+"""
+
 
 def generate(
     database: Database, target: Path, *, check: bool = False, rules: Sequence[Rule] | None = None
@@ -56,7 +78,10 @@ def generate(
 
 
 def _pages(trials: Sequence[Trial]) -> dict[str, str]:
-    return {"README.md": _index([trial.rule for trial in trials]), **{f"{t.rule.id}.md": _page(t) for t in trials}}
+    return {
+        "README.md": _index([trial.rule for trial in trials]),
+        **{f"{t.rule.id}.md": _page(t) for t in trials},
+    }
 
 
 def _index(rules: Sequence[Rule]) -> str:
@@ -72,26 +97,7 @@ def _index(rules: Sequence[Rule]) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            "## A new rule",
-            "",
-            "A rule is a folder `src/pgvitals/audit/rules/<ID>_<slug>`; adding one edits no existing file.",
-            "",
-            "- `rule.sql`: a header of `-- key: value` lines (title, severity, why, remediation, references, subject,",
-            "  promise, checked, and if need be min_version), then one query. It returns violations only, as the",
-            "  columns `object`, `detail` and `remediation`: a quoted name, the evidence without any row's values, and",
-            "  SQL that can be pasted, one statement a line. It may use what `vocabulary.sql` names (tables, columns,",
-            "  indexes, foreign keys of the schema, …) and the policy in `system.toml` as `%(schema)s`,",
-            "  `%(tenant_column)s` and so on; any other `%` is a plain `%`. `checked` is a query of one row: the",
-            "  count `checked` of what was looked at, and if need be `note` and `not_applicable`, texts or null.",
-            "- or `probe.py`, where one query cannot tell: the same header in `#` lines (without checked; `writes: yes`",
-            "  keeps it to the lab), then `probe(connection, system)`, which returns a `Looked`.",
-            "- `bad.sql` makes it fire exactly once in the schema `rule_test`; `good.sql`, run after it, silences it.",
-            "- `terms.sql`, if both queries share common table expressions; `policy.toml`, if bad and good need other",
-            "  keys of `system.toml` than the defaults.",
-            "",
-            "`make audit-selftest` then injects the defect, looks for it, runs the printed remediation, and asks every",
-            "other rule about the cured schema.",
-            "",
+            _NEW_RULE,
         ]
     )
 

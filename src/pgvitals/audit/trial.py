@@ -79,14 +79,20 @@ def try_rule(database: Database, rule: Rule, others: Sequence[Rule] = ()) -> Tri
             cured = _ask(database, system, (rule,))[0]
             alarms = _alarms([cured, *_ask(database, system, others)])
     return Trial(
-        rule=rule, before=before, broken=broken, remediated=remediated, cured=cured, alarms=tuple(sorted(alarms - noise))
+        rule=rule,
+        before=before,
+        broken=broken,
+        remediated=remediated,
+        cured=cured,
+        alarms=tuple(sorted(alarms - noise)),
     )
 
 
 def statements(remediation: str) -> list[str]:
     """The statements of a remediation: each ends its line with a semicolon; comment lines are for people."""
     lines = (line for line in remediation.splitlines() if not line.lstrip().startswith("--"))
-    return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip()]
+    parts = (part.strip().rstrip(";") for part in "\n".join(lines).split(";\n"))
+    return [part for part in parts if part]
 
 
 def policy(rule: Rule) -> System:

@@ -2,7 +2,7 @@
 -- severity: P2
 -- why: Two indexes with the same columns, order, operator classes, predicate and INCLUDE columns answer the same
 --   statements; the second one only makes writes, vacuum and backups dearer.
--- remediation: Drop the one that backs no constraint.
+-- remediation: Drop the one that backs no constraint; one that a foreign key relies on is not told.
 -- references: DB-007
 -- subject: indexes
 -- promise: no two are the same

@@ -14,5 +14,10 @@ duplicates as (
     and (b.is_primary or b.is_exclusion or b.is_replica_identity or b.is_attached
       or exists (select from pg_catalog.pg_constraint as f where f.conindid = b.oid and f.contype = 'f')
       or (b.constraint_oid is null, b.oid) < (a.constraint_oid is null, a.oid))
+    -- what repeats a unique index is told by IDX002
+    and (a.is_unique or not exists (
+      select from indexes as u
+      where u.table_oid = a.table_oid and u.keys = a.keys and u.method = a.method and u.is_unique and u.is_valid
+        and u.included @> a.included and u.predicate is not distinct from a.predicate))
   order by a.oid, b.constraint_oid is null, b.oid
 )

@@ -25,15 +25,15 @@ select
   format('create index %son %s (%s);', case when f.is_partitioned then '' else 'concurrently ' end,
     f.table_qualified, array_to_string(f.column_names, ', ')) as remediation
 from foreign_keys as f
-cross join lateral (
-  select string_agg(format('%s where %s', i.quoted, i.predicate), ', ' order by i.quoted) as names
-  from indexes as i
-  where i.table_oid = f.table_oid and i.predicate is not null and i.is_valid
+left join (
+  select f.oid, string_agg(format('%s where %s', i.quoted, i.predicate), ', ' order by i.quoted) as names
+  from foreign_keys as f
+  join indexes as i on i.table_oid = f.table_oid and i.predicate is not null and i.is_valid
     and i.key_attnums[1:cardinality(f.attnums)] @> f.attnums
-) as p
-where exists (
-  select from foreign_key_leaves as l
-  where l.foreign_key_oid = f.oid
-    and not exists (
-      select from foreign_key_indexes as i
-      where i.foreign_key_oid = l.foreign_key_oid and i.table_oid = l.table_oid))
+  group by f.oid
+) as p on p.oid = f.oid
+where f.oid in (
+  select l.foreign_key_oid
+  from foreign_key_leaves as l
+  left join foreign_key_indexes as i on i.foreign_key_oid = l.foreign_key_oid and i.table_oid = l.table_oid
+  where i.index_oid is null)

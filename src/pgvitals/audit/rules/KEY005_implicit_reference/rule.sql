@@ -1,8 +1,9 @@
 -- title: Reference without a foreign key
 -- severity: P2
 -- why: A column that is named like a reference and has the type of that table's primary key, but no foreign key,
---   can point at nothing. Read as references are <table>_id, <role>_<table>_id, parent_id and parent_<noun of
---   the own table>_id; not external_*_id, nor a column beside <name>_type, which may point at several tables.
+--   can point at nothing. So are read: client_id where there is a table clients, created_by_user_id where there
+--   is a table users, parent_id, and parent_token_id in auth_tokens; but not external_user_id, nor resource_id
+--   beside resource_type, which may point at several tables.
 -- remediation: Clean up what points at nothing, then add the foreign key with the ON DELETE that the application
 --   means, and an index for it. NOT VALID first keeps the lock short.
 -- references: DB-007; 45 CFR 164.312(c)(1)

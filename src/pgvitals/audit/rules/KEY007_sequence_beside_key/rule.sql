@@ -18,8 +18,10 @@ select
 from tables as t
 join primary_keys as k on k.table_oid = t.oid
 join sequence_columns as c on c.table_oid = t.oid and c.attnum <> all (k.attnums)
-cross join lateral (
-  select string_agg(a.quoted || ' ' || a.type, ', ' order by array_position(k.attnums, a.attnum)) as names
-  from columns as a where a.table_oid = t.oid and a.attnum = any (k.attnums)
-) as n
+join (
+  select k.table_oid, string_agg(a.quoted || ' ' || a.type, ', ' order by array_position(k.attnums, a.attnum)) as names
+  from primary_keys as k
+  join columns as a on a.table_oid = k.table_oid and a.attnum = any (k.attnums)
+  group by k.table_oid
+) as n on n.table_oid = t.oid
 where not t.is_partition

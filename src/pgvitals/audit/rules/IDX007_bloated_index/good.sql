@@ -1,0 +1,1 @@
+reindex index rule_test.ix_appointments_starts_at;

@@ -1,0 +1,195 @@
+"""A rule folder says what it is, or names the file and the key that is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pgvitals.audit.rule import Rule, load_rule, load_rules, select_rules
+from pgvitals.audit.statement import checked, parameters, violations
+from pgvitals.audit.trial import policy, statements
+from pgvitals.errors import AuditError
+
+HEADER = {
+    "title": "Table that nobody named",
+    "severity": "P2",
+    "why": "It is lost.",
+    "remediation": "Name it.",
+    "references": "DB-001; 45 CFR 164.312(b)",
+    "subject": "tables",
+    "promise": "each has a name",
+    "checked": "select count(*) as checked from tables",
+}
+QUERY = "select qualified as object, 'lost' as detail, null as remediation from tables where false"
+PROBE = "from pgvitals.audit.rule import Looked\n\ndef probe(connection, system):\n    return Looked(checked=1)\n"
+
+
+def write_rule(
+    parent: Path, *, name: str = "KEY900_lost", body: str = QUERY, source: str = "rule.sql", **header: str | None
+) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    marker = "--" if source.endswith(".sql") else "#"
+    values = {key: value for key, value in {**HEADER, **header}.items() if value is not None}
+    lines = [f"{marker} {key}: {value}" for key, value in values.items()]
+    (folder / source).write_text("\n".join([*lines, body]) + "\n", encoding="utf-8")
+    (folder / "bad.sql").write_text("create table rule_test.lost ();", encoding="utf-8")
+    (folder / "good.sql").write_text("drop table rule_test.lost;", encoding="utf-8")
+    return folder
+
+
+def test_a_rule_knows_what_its_folder_says(tmp_path: Path) -> None:
+    rule = load_rule(write_rule(tmp_path, min_version="15"))
+    assert (rule.id, rule.slug, rule.family, rule.severity) == ("KEY900", "lost", "KEY", "P2")
+    assert rule.references == ("DB-001", "45 CFR 164.312(b)")
+    assert rule.min_version == 15
+    assert rule.sql == QUERY
+    assert rule.good == "drop table rule_test.lost;"
+
+
+def test_a_header_value_goes_on_over_indented_lines(tmp_path: Path) -> None:
+    rule = load_rule(write_rule(tmp_path, why="It is lost,\n--   and stays so."))
+    assert rule.why == "It is lost, and stays so."
+
+
+@pytest.mark.parametrize("key", sorted(HEADER))
+def test_a_header_without_a_key_names_the_file_and_the_key(tmp_path: Path, key: str) -> None:
+    folder = write_rule(tmp_path, **{key: None})
+    with pytest.raises(AuditError, match=rf"rule\.sql: the header lacks '{key}'"):
+        load_rule(folder)
+
+
+def test_an_unknown_key_is_refused_with_its_line(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path, colour="blue")
+    with pytest.raises(AuditError, match=r"rule\.sql:9: unknown header key 'colour'"):
+        load_rule(folder)
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path, why="It is lost.\n-- why: Again.")
+    with pytest.raises(AuditError, match="'why' is given twice"):
+        load_rule(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("severity", "P4", "'severity' must be one of P0, P1, P2, P3, got 'P4'"),
+        ("min_version", "12", "'min_version' must be a major version from 13 on, got '12'"),
+        ("min_version", "new", "'min_version' must be a major version from 13 on, got 'new'"),
+        ("references", "DB-001;; DB-002", "'references' holds an empty entry"),
+        ("checked", "select %(tenants)s", "'checked' uses the parameter 'tenants', which no system has"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused(tmp_path: Path, key: str, value: str, message: str) -> None:
+    folder = write_rule(tmp_path, **{key: value})
+    with pytest.raises(AuditError, match=re.escape(message)):
+        load_rule(folder)
+
+
+def test_a_query_with_an_unknown_parameter_is_refused(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path, body="select %(colour)s")
+    with pytest.raises(AuditError, match="'query' uses the parameter 'colour'"):
+        load_rule(folder)
+
+
+def test_a_header_without_a_query_is_refused(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path, body="")
+    with pytest.raises(AuditError, match="no query below it"):
+        load_rule(folder)
+
+
+@pytest.mark.parametrize("name", ["KEY9_lost", "key900_lost", "KEY900", "KEY900_Lost"])
+def test_a_folder_with_another_kind_of_name_is_refused(tmp_path: Path, name: str) -> None:
+    folder = write_rule(tmp_path, name=name)
+    with pytest.raises(AuditError, match="named like KEY001_no_primary_key"):
+        load_rule(folder)
+
+
+def test_a_rule_without_its_bad_schema_is_refused(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path)
+    (folder / "bad.sql").write_text("\n", encoding="utf-8")
+    with pytest.raises(AuditError, match=r"bad\.sql: missing, empty"):
+        load_rule(folder)
+
+
+def test_a_rule_is_either_a_query_or_a_probe(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path)
+    (folder / "probe.py").write_text(PROBE, encoding="utf-8")
+    with pytest.raises(AuditError, match="this one has 2 of them"):
+        load_rule(folder)
+
+
+def test_a_probe_says_in_its_header_that_it_writes(tmp_path: Path) -> None:
+    rule = load_rule(write_rule(tmp_path, source="probe.py", body=PROBE, checked=None, writes="yes"))
+    assert rule.writes
+    assert rule.probe is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "message"), [("import nowhere_at_all", "does not import"), ("x = 1", "defines no function 'probe")]
+)
+def test_a_probe_that_cannot_be_called_is_refused(tmp_path: Path, body: str, message: str) -> None:
+    folder = write_rule(tmp_path, source="probe.py", body=body, checked=None)
+    with pytest.raises(AuditError, match=message):
+        load_rule(folder)
+
+
+def test_two_rules_with_one_id_are_refused(tmp_path: Path) -> None:
+    write_rule(tmp_path, name="KEY900_lost")
+    write_rule(tmp_path, name="KEY900_found")
+    with pytest.raises(AuditError, match="has the id KEY900 already"):
+        load_rules(tmp_path)
+
+
+def test_a_folder_without_rules_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no rules here"):
+        load_rules(tmp_path)
+
+
+def test_rules_are_selected_by_id_and_by_family() -> None:
+    rules = load_rules()
+    assert select_rules(rules, []) == rules
+    assert [rule.id for rule in select_rules(rules, ["KEY001"])] == ["KEY001"]
+    assert {rule.family for rule in select_rules(rules, ["IDX"])} == {"IDX"}
+    with pytest.raises(AuditError, match="unknown rule or family 'KEY9'"):
+        select_rules(rules, ["KEY9"])
+
+
+def test_a_percent_sign_in_a_rule_is_a_percent_sign() -> None:
+    text = violations("select format('%I', %(schema)s) as object")
+    assert "format('%%I', %(schema)s)" in text
+
+
+def test_the_rules_own_terms_follow_the_vocabulary() -> None:
+    text = checked("select count(*) as checked from mine", "mine as (select 1)")
+    assert text.index("foreign_key_indexes as (") < text.index("mine as (") < text.index("to_jsonb(answer)")
+
+
+def test_every_parameter_that_a_rule_may_use_has_a_value(tmp_path: Path) -> None:
+    known = parameters(policy(load_rule(write_rule(tmp_path))))
+    assert known["schema"] == "rule_test"
+    assert known["tenant_column"] == "tenant_id"
+    assert known["shared_tables"] == []
+
+
+def test_a_policy_with_an_unknown_key_names_the_file(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path)
+    (folder / "policy.toml").write_text('colour = "blue"', encoding="utf-8")
+    with pytest.raises(AuditError, match=r"policy\.toml: colour"):
+        policy(load_rule(folder))
+
+
+def test_a_remediation_is_one_statement_a_line_and_comments_for_people() -> None:
+    text = "-- look first\nalter table a add x int;\ncreate index concurrently on a (x);\n-- then drop y;"
+    assert statements(text) == ["alter table a add x int", "create index concurrently on a (x)"]
+
+
+@pytest.mark.parametrize("rule", load_rules(), ids=lambda rule: rule.id)
+def test_every_header_tells_people_what_they_need(rule: Rule) -> None:
+    for text in (rule.why, rule.remediation):
+        assert text.endswith(".")
+    assert not rule.title.endswith(".")
+    assert any(re.match(r"DB-0\d\d$|45 CFR 164\.|CIS ", reference) for reference in rule.references)
