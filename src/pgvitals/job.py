@@ -21,9 +21,9 @@ from pgvitals.load.run import run as run_load_test
 from pgvitals.measure.bench_plugin import SAMPLES_FILE
 from pgvitals.measure.lookups import Lookups, measure
 from pgvitals.recording import Recording
-from pgvitals.report import write_reports
+from pgvitals.report import judge_run, write_reports
 from pgvitals.request import PHASES, Request
-from pgvitals.results.outcome import Outcome, worst
+from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Load
 from pgvitals.results.rundir import Run, load_run
 from pgvitals.system import System
@@ -215,8 +215,5 @@ def _finish(request: Request, run: Recording) -> Run:
 
 
 def exit_outcome(run: Run) -> Outcome:
-    """The outcome that a run's exit code speaks: the gate's; without one, the worst of what was measured."""
-    if run.gate is not None:
-        return run.gate.outcome
-    parts = [part.outcome for part in (run.load, run.audit) if part is not None]
-    return worst(parts) if parts else Outcome.PASS
+    """The outcome that a run's exit code speaks, as its report does: the gate's, if there is one."""
+    return judge_run(run).outcome

@@ -13,7 +13,7 @@ from pgvitals.errors import LabError
 from pgvitals.lab import Database
 from pgvitals.lab.reap import reap
 from pgvitals.lab.state import State, all_states
-from pgvitals.tables import size
+from pgvitals.report.wording import size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

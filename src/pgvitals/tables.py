@@ -7,29 +7,11 @@ from collections.abc import Iterable
 from rich.markup import escape
 from rich.table import Table
 
+from pgvitals.report.wording import ms, ms_range, size
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Latency, Load
+from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Load
 from pgvitals.results.rundir import Run
 from pgvitals.terminal import outcome_text, table
-
-
-def ms(value: float | None) -> str:
-    """Milliseconds with three sensible digits."""
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
-
-
-def size(value: int | None) -> str:
-    """Bytes as a person reads them."""
-    if value is None:
-        return "–"
-    number, unit = float(value), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if number < 1024 or unit == "TB":
-            break
-        number /= 1024
-    return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
 
 
 def latency_table(gate: Gate) -> Table:
@@ -39,7 +21,7 @@ def latency_table(gate: Gate) -> Table:
             escape(f"{each.system}/{each.query}"),
             ms(each.p50_ms),
             ms(each.p95_ms),
-            _interval(each),
+            ms_range(each.p95_low_ms, each.p95_high_ms),
             ms(each.p99_ms),
             f"{each.budget_p95_ms:g}",
             outcome_text(each.outcome) + ("" if each.outcome is Outcome.PASS else f" [dim]{escape(each.reason)}[/]"),
@@ -168,12 +150,6 @@ def impact_table(impact: Impact) -> Table:
         ("verdict", "left"),
     ]
     return table(f"{impact.system}: {impact.from_revision} → {impact.to_revision}", columns, rows)
-
-
-def _interval(latency: Latency) -> str:
-    if latency.p95_low_ms is None or latency.p95_high_ms is None:
-        return "–"
-    return f"{ms(latency.p95_low_ms)} – {ms(latency.p95_high_ms)}"
 
 
 def _confidence(gate: Gate) -> str:

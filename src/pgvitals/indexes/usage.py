@@ -46,7 +46,7 @@ def difference(
             rows = conn.execute(
                 """
                 select x.indexrelid, t.relname, i.relname, a.amname, pg_relation_size(i.oid),
-                       x.indisunique, x.indisprimary, pg_get_indexdef(i.oid)
+                       x.indisunique or x.indisexclusion, x.indisprimary, pg_get_indexdef(i.oid)
                 from pg_index x
                 join pg_class i on i.oid = x.indexrelid
                 join pg_class t on t.oid = x.indrelid

@@ -154,7 +154,7 @@ class IndexUse:
     tuples_read: int
     tuples_fetched: int
     size_bytes: int
-    is_unique: bool
+    is_unique: bool  # or backs an exclusion constraint: it enforces something
     is_primary: bool
     definition: str
 
