@@ -25,7 +25,7 @@ from rich.table import Table
 from pgvitals.results.outcome import Outcome
 
 if TYPE_CHECKING:
-    from pgvitals.dataset.load import Step
+    from pgvitals.dataset.progress import Step
 
 _WIDTH = 160
 

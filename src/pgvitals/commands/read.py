@@ -55,5 +55,5 @@ def report(
 
     terminal = Terminal()
     found = find_run(run_)
-    for path in write_reports(found.path, kinds=[part.strip() for part in formats.split(",")], out=out):
+    for path in write_reports(found.path, kinds=[part.strip() for part in formats.split(",")], folder=out):
         terminal.line(str(path))
