@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from psycopg import sql
@@ -172,8 +173,26 @@ def test_an_interrupted_load_leaves_empty_tables_and_every_index(suite, migrated
 def test_a_row_that_the_server_refuses_leaves_nothing_behind(suite, migrated, smoke):
     with migrated.connect() as conn:
         conn.execute("alter table pazpaz.appointments add constraint never check (status <> 'no_show')")
-    with pytest.raises(DatasetError, match=r"system 'pazpaz' was not loaded: .*violates check constraint \"never\""):
+    with pytest.raises(DatasetError, match=r"loading system 'pazpaz' failed: .*violates check constraint \"never\""):
         load(suite, migrated, smoke, systems=["pazpaz"])
+    assert set(rows_by_table(migrated, "pazpaz").values()) == {0}
+
+
+def test_a_catalog_that_would_come_back_different_undoes_the_load(suite, migrated, smoke, tmp_path):
+    with migrated.connect() as conn:
+        conn.execute(
+            "create function public.meddle() returns event_trigger language plpgsql as $$ declare made record; begin"
+            " for made in select object_identity from pg_event_trigger_ddl_commands() loop"
+            " execute format('alter index %s set (fillfactor = 50)', made.object_identity); end loop; end $$"
+        )
+        conn.execute(
+            "create event trigger meddle on ddl_command_end when tag in ('CREATE INDEX')"
+            " execute function public.meddle()"
+        )
+    before = schema_dump(migrated, tmp_path)
+    with pytest.raises(DatasetError, match=r"index pazpaz\.ix_\w+ would not be after loading what it was before"):
+        load(suite, migrated, smoke)
+    assert schema_dump(migrated, tmp_path) == before
     assert set(rows_by_table(migrated, "pazpaz").values()) == {0}
 
 
@@ -195,6 +214,27 @@ def test_a_database_of_somebody_else_is_refused(suite, migrated, smoke):
         finally:
             conn.execute(rename.format(away, marker))
     assert set(rows_by_table(migrated, "pazpaz").values()) == {0}
+
+
+def test_an_owner_who_is_no_superuser_may_load(suite, server, migrated, smoke, filled):
+    systems = suite.systems.values()
+    with server.maintenance() as conn:
+        conn.execute("create role plain login noinherit password 'plain'")
+        for system in systems:
+            conn.execute(sql.SQL("grant {} to plain").format(sql.Identifier(system.roles.owner)))
+    try:
+        with migrated.connect() as conn:
+            conn.execute(sql.SQL("grant usage on schema {} to plain").format(sql.Identifier(MARKER_SCHEMA)))
+            conn.execute(
+                sql.SQL("grant select on all tables in schema {} to plain").format(sql.Identifier(MARKER_SCHEMA))
+            )
+            conn.execute("grant select on public.alembic_version to plain")
+        plain = replace(migrated, params={**migrated.params, "user": "plain", "password": "plain"})
+        assert load(suite, plain, smoke).checksum == filled[1].checksum
+    finally:
+        with migrated.connect() as conn:
+            conn.execute("drop owned by plain")
+            conn.execute("drop role plain")
 
 
 # Revisions

@@ -6,9 +6,9 @@ Whatever goes wrong, and whenever, a system is either loaded whole or as empty a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import Connection, sql
@@ -18,6 +18,7 @@ from pgvitals.dataset.checksum import overall_checksum, table_checksum
 from pgvitals.dataset.columns import Column, Field, encode
 from pgvitals.dataset.copy import copy_rows
 from pgvitals.dataset.deferred import Deferred
+from pgvitals.dataset.progress import Log, Progress, Timing
 from pgvitals.dataset.recipe import Recipe, Table, load_recipe
 from pgvitals.errors import DatasetError
 from pgvitals.lab.database import Database
@@ -27,52 +28,6 @@ from pgvitals.profile import Profile
 from pgvitals.results.records import Dataset, TableRows
 from pgvitals.suite import Suite
 from pgvitals.system import System
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Where a load stands; ``rows_done`` and ``rows_total`` count over all systems."""
-
-    system: str
-    phase: str  # rows | indexes | vacuum | checksum
-    item: str  # a table, index or constraint
-    rows_done: int
-    rows_total: int
-
-
-Progress = Callable[[Step], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Seconds that one phase of a load took, for one table; ``rows`` it wrote (0 unless the phase is rows)."""
-
-    system: str
-    phase: str
-    item: str
-    rows: int
-    seconds: float
-
-
-@dataclass
-class _Log:
-    """Tells the caller of each step and keeps what each took."""
-
-    progress: Progress
-    rows_total: int = 0
-    rows_done: int = 0
-    timings: list[Timing] = field(default_factory=list)
-
-    def say(self, system: str, phase: str, item: str) -> None:
-        self.progress(Step(system=system, phase=phase, item=item, rows_done=self.rows_done, rows_total=self.rows_total))
-
-    @contextmanager
-    def timed(self, system: str, phase: str, item: str) -> Iterator[None]:
-        self.say(system, phase, item)
-        started, rows = time.perf_counter(), self.rows_done
-        yield
-        seconds = time.perf_counter() - started
-        self.timings.append(Timing(system=system, phase=phase, item=item, rows=self.rows_done - rows, seconds=seconds))
 
 
 def load(
@@ -111,22 +66,16 @@ def load_timed(
     """
     chosen = suite.select(list(systems) if systems is not None else None)
     recipes = [(system, load_recipe(system, profile)) for system in chosen]
-    log = _Log(progress or (lambda step: None))
+    log = Log(progress or (lambda step: None))
     started = time.perf_counter()
     with database.connect() as conn:
         require_ours(conn)
         plans = [_plan(conn, system, recipe, fresh=fresh) for system, recipe in recipes]
         log.rows_total = sum(table.total for plan in plans for table in plan.tables)
         for plan in plans:
-            with _as_owner(conn, plan.system):
-                _fill(conn, plan, profile.seed if seed is None else seed, log)
-                for table in plan.columns:
-                    with log.timed(plan.system.name, "vacuum", table):
-                        conn.execute(
-                            sql.SQL("vacuum (analyze) {}").format(sql.Identifier(plan.system.schema_name, table))
-                        )
+            _fill(conn, plan, profile.seed if seed is None else seed, log)
         load_s = time.perf_counter() - started
-        tables = tuple(_table_rows(conn, plan, table.name, log) for plan in plans for table in plan.tables)
+        tables = tuple(record for plan in plans for record in _records(conn, plan, log))
     at = current(suite, database)
     dataset = Dataset(
         profile=profile.name,
@@ -156,7 +105,8 @@ def _plan(conn: Connection, system: System, recipe: Recipe, *, fresh: bool) -> _
     if not tables:
         raise DatasetError(f"system {system.name!r} has no tables in this database; migrate it first")
     plan = _Plan(system=system, recipe=recipe, tables=tables, columns=columns, fresh=fresh)
-    _require_empty(conn, plan)
+    with _as_owner(conn, system):
+        _require_empty(conn, plan)
     return plan
 
 
@@ -171,9 +121,18 @@ def _require_empty(conn: Connection, plan: _Plan) -> None:
             )
 
 
-def _fill(conn: Connection, plan: _Plan, seed: int, log: _Log) -> None:
+def _fill(conn: Connection, plan: _Plan, seed: int, log: Log) -> None:
     name, schema = plan.system.name, plan.system.schema_name
     everything = sql.SQL(", ").join(sql.Identifier(schema, table) for table in plan.columns)
+    with _as_owner(conn, plan.system):
+        _fill_at_once(conn, plan, everything, seed, log)
+        for table in plan.columns:
+            with log.timed(name, "vacuum", table):
+                conn.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(schema, table)))
+
+
+def _fill_at_once(conn: Connection, plan: _Plan, everything: sql.Composed, seed: int, log: Log) -> None:
+    name, schema = plan.system.name, plan.system.schema_name
     with conn.transaction():
         conn.execute("set local lock_timeout = '30s'")
         conn.execute(sql.SQL("lock table {} in access exclusive mode").format(everything))
@@ -188,16 +147,12 @@ def _fill(conn: Connection, plan: _Plan, seed: int, log: _Log) -> None:
         deferred.restore(lambda built: log.timed(name, "indexes", built.name))
 
 
-def _fill_table(conn: Connection, plan: _Plan, table: Table, seed: int, log: _Log) -> None:
+def _fill_table(conn: Connection, plan: _Plan, table: Table, seed: int, log: Log) -> None:
     units = (plan.recipe.make(table, unit) for unit in plan.recipe.units(table, seed))
     first = next(units, None)
     if first is None:
         return
     columns = _columns_to_send(plan, table, first)
-
-    def advance(rows: int) -> None:
-        log.rows_done += rows
-        log.say(plan.system.name, "rows", table.name)
 
     where = f"{plan.system.schema_name}.{table.name}"
     copy_rows(
@@ -206,7 +161,7 @@ def _fill_table(conn: Connection, plan: _Plan, table: Table, seed: int, log: _Lo
         [column.name for column in columns],
         _encoded(where, columns, first, units),
         freeze=True,
-        advance=advance,
+        advance=lambda rows: log.add(plan.system.name, table.name, rows),
     )
 
 
@@ -239,13 +194,19 @@ def _fields(where: str, columns: Sequence[TableColumn], made: dict[str, Column])
     return fields
 
 
-def _table_rows(conn: Connection, plan: _Plan, table: str, log: _Log) -> TableRows:
+def _records(conn: Connection, plan: _Plan, log: Log) -> list[TableRows]:
     name, schema = plan.system.name, plan.system.schema_name
-    with log.timed(name, "checksum", table):
-        rows, checksum = table_checksum(conn, schema, table)
-    size = conn.execute("select pg_total_relation_size(format('%%I.%%I', %s::text, %s::text))", (schema, table))
-    (size_bytes,) = size.fetchone() or (0,)
-    return TableRows(system=name, table=table, rows=rows, size_bytes=int(size_bytes), checksum=checksum)
+    records = []
+    with _as_owner(conn, plan.system):
+        for table in (table.name for table in plan.tables):
+            with log.timed(name, "checksum", table):
+                rows, checksum = table_checksum(conn, schema, table)
+            size = conn.execute("select pg_total_relation_size(format('%%I.%%I', %s::text, %s::text))", (schema, table))
+            (size_bytes,) = size.fetchone() or (0,)
+            records.append(
+                TableRows(system=name, table=table, rows=rows, size_bytes=int(size_bytes), checksum=checksum)
+            )
+    return records
 
 
 @contextmanager
@@ -256,9 +217,8 @@ def _as_owner(conn: Connection, system: System) -> Iterator[None]:
         if not superuser:
             conn.execute(sql.SQL("set role {}").format(sql.Identifier(system.roles.owner)))
         yield
-        if not superuser:
-            conn.execute("reset role")
+        conn.execute("reset role")
     except psycopg.Error as error:
         said = error.diag.message_primary or type(error).__name__
         table = f"{error.diag.table_name}: " if error.diag.table_name else ""
-        raise DatasetError(f"system {system.name!r} was not loaded: {table}{said}") from error
+        raise DatasetError(f"loading system {system.name!r} failed: {table}{said}") from error
