@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
+from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
 from pgvitals.errors import ProfileError
+from pgvitals.reading import first_problem, read_toml
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MeasurePlan(_Settings):
@@ -57,6 +58,12 @@ class Profile(_Settings):
     load: LoadPlan = LoadPlan()
     impact: ImpactPlan = ImpactPlan()
 
+    @field_validator("as_of")
+    @classmethod
+    def _a_day_of_the_calendar(cls, value: str) -> str:
+        date.fromisoformat(value)
+        return value
+
 
 class Profiles(_Settings):
     """All profiles of a suite."""
@@ -78,19 +85,15 @@ def load_profiles(path: Path) -> Profiles:
     Raises:
         ProfileError: the file is missing or a size is not a positive number; the message names the key.
     """
+    raw = read_toml(path, ProfileError)
+    tables = {name: table for name, table in raw.items() if isinstance(table, dict)}
+    for key in raw.keys() - tables.keys() - {"default"}:
+        raise ProfileError(f"{path}: unknown key {key!r}; there are a 'default' and one table a profile")
+    profiles = {name: {"name": name, **table} for name, table in tables.items()}
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        tables = {name: table for name, table in raw.items() if isinstance(table, dict)}
-        profiles = {name: {"name": name, **table} for name, table in tables.items()}
         loaded = Profiles.model_validate({"default": raw.get("default", "small"), "profiles": profiles})
-    except OSError as error:
-        raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{path}: not valid TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ProfileError(f"{path}: {where}: {first['msg']}") from None
+        raise ProfileError(f"{path}: {first_problem(error).removeprefix('profiles.')}") from None
     if loaded.default not in loaded.profiles:
         raise ProfileError(f"{path}: default = {loaded.default!r} names no profile in the file")
     return loaded

@@ -16,7 +16,7 @@ REQUIRED = ("title", "budget_p95_ms", "params")
 OPTIONAL = ("role", "note")
 _HEADER = re.compile(r"^--\s?(?P<key>[a-z][a-z0-9_]*):\s*(?P<value>.*)$")
 _CONTINUED = re.compile(r"^--(?P<value>\s{2,}\S.*)$")
-_PARAMETER = re.compile(r"(?<!%)%\((?P<name>\w+)\)s")
+_PLACEHOLDER = re.compile(r"%%|%\((?P<name>\w+)\)s|%(?P<other>\(\w*\)?.?|.?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +45,21 @@ class Query:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the ``%(name)s`` parameters, in order of first use."""
-        return tuple(dict.fromkeys(m["name"] for m in _PARAMETER.finditer(self.sql)))
+        return tuple(dict.fromkeys(m["name"] for m in _PLACEHOLDER.finditer(self.sql) if m["name"]))
 
 
 def load_query(path: Path, system: str) -> Query:
     """Read one query file.
 
-    Header values may continue on following comment lines that are indented by two or more spaces.
+    Header values may continue on the comment lines right below, if those are indented by two or more spaces.
+    In the statement a percent sign is written ``%%``.
 
     Raises:
-        QueryHeaderError: a key is missing, unknown, repeated or has a value that cannot be used.
+        QueryHeaderError: a key is missing, unknown, repeated or has a value that cannot be used, or the
+            statement has a percent sign that is neither ``%(name)s`` nor ``%%``.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise QueryHeaderError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     header, sql = _split(path, text)
@@ -66,6 +68,7 @@ def load_query(path: Path, system: str) -> Query:
             raise QueryHeaderError(f"{path}: the header lacks '-- {key}: …'; it needs {', '.join(REQUIRED)}")
     if not sql:
         raise QueryHeaderError(f"{path}: there is a header but no statement below it")
+    _check_placeholders(path, sql)
     role = header.get("role", "app")
     if role not in ("app", "owner"):
         raise QueryHeaderError(f"{path}: 'role' must be 'app' or 'owner', got {role!r}")
@@ -85,15 +88,16 @@ def load_query(path: Path, system: str) -> Query:
 def _split(path: Path, text: str) -> tuple[dict[str, str], str]:
     header: dict[str, str] = {}
     key = ""
-    lines = text.splitlines()
+    lines = text.split("\n")
     body_from = len(lines)
     for number, line in enumerate(lines):
         if key and (more := _CONTINUED.match(line)):
-            header[key] += " " + more["value"].strip()
+            header[key] = f"{header[key]} {more['value'].strip()}".strip()
             continue
         found = _HEADER.match(line)
         if not found:
             if not line.strip():
+                key = ""
                 continue
             body_from = number
             break
@@ -105,6 +109,14 @@ def _split(path: Path, text: str) -> tuple[dict[str, str], str]:
             raise QueryHeaderError(f"{path}:{number + 1}: header key {key!r} is given twice")
         header[key] = found["value"].strip()
     return header, "\n".join(lines[body_from:]).strip().rstrip(";").rstrip()
+
+
+def _check_placeholders(path: Path, sql: str) -> None:
+    for found in _PLACEHOLDER.finditer(sql):
+        if found["other"] is not None:
+            raise QueryHeaderError(
+                f"{path}: {found[0]!r} in the statement; a parameter is written %(name)s and a percent sign %%"
+            )
 
 
 def _budget(path: Path, value: str) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +18,14 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
 from pgvitals.errors import SuiteError
 from pgvitals.profile import Profiles, load_profiles
 from pgvitals.query import Query, load_query
+from pgvitals.reading import first_problem, read_toml
 from pgvitals.system import System, load_system
 
 
 class SuiteConfig(BaseModel):
     """The ``[tool.pgvitals]`` table: folders relative to ``pyproject.toml``, and the overall budget."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     systems: str = "fixtures"
     bench: str = "bench"
@@ -100,11 +100,8 @@ def find_suite(start: Path | None = None) -> Suite:
         path = folder / "pyproject.toml"
         if not path.is_file():
             continue
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SuiteError(f"{path}: cannot be read as TOML: {error}") from None
-        table = raw.get("tool", {}).get("pgvitals")
+        tools = read_toml(path, SuiteError).get("tool", {})
+        table = tools.get("pgvitals") if isinstance(tools, dict) else None
         if table is not None:
             return Suite(root=folder, config=_config(path, table))
     raise SuiteError(f"no suite at or above {origin}: no pyproject.toml there has a [tool.pgvitals] table")
@@ -114,9 +111,7 @@ def _config(path: Path, table: object) -> SuiteConfig:
     try:
         return SuiteConfig.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SuiteError(f"{path}: [tool.pgvitals] {where}: {first['msg']}") from None
+        raise SuiteError(f"{path}: [tool.pgvitals] {first_problem(error)}") from None
 
 
 def load_module(path: Path, name: str) -> ModuleType:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pgvitals.errors import SuiteError
+from pgvitals.reading import first_problem, read_toml
 
 Identifier = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
 
@@ -76,16 +76,11 @@ def load_system(folder: Path) -> System:
         SuiteError: the file is missing or malformed; the message names the key.
     """
     path = folder / "system.toml"
+    raw = read_toml(path, SuiteError)
+    for key in ("name", "folder"):
+        if key in raw:
+            raise SuiteError(f"{path}: {key}: the folder says it; remove the key")
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
         return System(name=folder.name, folder=folder, **raw)
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read ({error.strerror}); every system needs one") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{path}: not valid TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "system"
-        raise SuiteError(f"{path}: {where}: {first['msg']}") from None
-    except TypeError as error:
-        raise SuiteError(f"{path}: {error}") from None
+        raise SuiteError(f"{path}: {first_problem(error)}") from None
