@@ -264,6 +264,15 @@ def test_an_index_that_enforces_or_supports_a_foreign_key_is_not_judged(ask: Ask
     assert (passed.outcome, passed.checked) == (Outcome.PASS, 1)
 
 
+def test_loading_rows_that_refer_to_others_is_no_workload(ask: Ask) -> None:
+    script = (
+        f"{TABLE} create index unused on t (a); create table c (t_id uuid references t);"
+        "insert into t (id) select gen_random_uuid() from generate_series(1, 500);"
+        "insert into c select id from t; select pg_stat_force_next_flush()"
+    )
+    assert ask("IDX004", script).outcome is Outcome.NOT_APPLICABLE
+
+
 def test_the_age_of_the_statistics_is_told(ask: Ask, lab: Database) -> None:
     ask("IDX004", f"{TABLE} create index used on t (a)")
     with lab.connect() as conn:

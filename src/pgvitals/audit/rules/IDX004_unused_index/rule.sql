@@ -2,7 +2,8 @@
 -- severity: P3
 -- why: It costs every write and gives nothing back, as far as this server's statistics tell: reads on a replica
 --   are not in them, nor is the report that runs once a year. Only tables with 100 index scans or more are
---   judged; indexes that enforce something, or that a foreign key needs, are not.
+--   judged, not counting checks of foreign keys; indexes that enforce something, or that a foreign key needs,
+--   are not.
 -- remediation: Watch it over a whole business cycle, then drop it.
 -- references: DB-007
 -- subject: indexes that are only there to be read

@@ -4,10 +4,12 @@ index_use as (
   from indexes as i
   group by 1
 ),
+-- Loading rows scans the keys that foreign keys refer to: those scans are no workload.
 table_use as (
   select coalesce(pg_partition_root(i.table_oid), i.table_oid) as oid,
     sum(pg_stat_get_numscans(i.oid))::bigint as scans
   from indexes as i
+  where i.oid not in (select f.conindid from pg_catalog.pg_constraint as f where f.contype = 'f')
   group by 1
   having sum(pg_stat_get_numscans(i.oid)) >= 100
 ),
