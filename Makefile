@@ -61,18 +61,18 @@ sample: install ## Make reports/sample again from the latest run
 
 .PHONY: audit-selftest
 audit-selftest: install ## Inject a known defect for every rule: found / injected, false alarms
-	@python -m pgvitals.audit.selftest
+	@python -m pgvitals.audit selftest
 
 .PHONY: check
 check: install ## ruff, mypy, and drift of the generated docs
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@python -m pgvitals.audit.docs --check docs/rules
+	@python -m pgvitals.audit docs --check docs/rules
 
 .PHONY: docs
 docs: install ## Generate docs/rules from the rules
-	@python -m pgvitals.audit.docs docs/rules
+	@python -m pgvitals.audit docs docs/rules
 
 .PHONY: clean
 clean: ## Stop the lab and remove what was made (.venv and reports/runs included)

@@ -46,11 +46,16 @@ def _terminated(*_: object) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; the one place where an error becomes a line and an exit code."""
+    """Run `pgvitals`."""
+    run_app(app)
+
+
+def run_app(commands: typer.Typer) -> NoReturn:
+    """Run a command line; the one place where an error becomes a line and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     terminal = Terminal()
     try:
-        code = app(standalone_mode=False)
+        code = commands(standalone_mode=False)
     except PgvitalsError as error:
         terminal.error(str(error))
         code = 2
