@@ -79,7 +79,7 @@ def record(
         recording = Recording(
             writer,
             RunInfo(
-                name=target.name,
+                name=writer.target.name,
                 started_utc=_now(),
                 command=command,
                 config=config,

@@ -66,7 +66,7 @@ def test_a_system_is_named_after_its_folder_and_holds_its_policy(folder: Path) -
 
 def test_a_policy_cannot_be_changed_once_read(folder: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load(folder, WHOLE).roles.app = "postgres"
+        load(folder, WHOLE).roles.app = "postgres"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Every file can be read with pandas alone.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from pgvitals.errors import ResultsError
+from pgvitals.reading import first_problem
 from pgvitals.results.records import FORMAT_VERSION, Audit, Gate, Impact, IndexUse, Load, RunInfo
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ SAMPLE_COLUMNS = {
     "attempt": "int16",
 }
 
-_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.partial-(?P<pid>\d+)$")
+_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.pgvitals-partial-(?P<pid>\d+)$")
 
 
 class RunWriter:
@@ -54,13 +56,15 @@ class RunWriter:
     """
 
     def __init__(self, target: Path, latest: Path | None = None) -> None:
-        self.target = target.absolute()
+        self.target = Path(os.path.realpath(target))
         self.latest = latest
-        self.path = self.target.with_name(f".{self.target.name}.partial-{os.getpid()}")
+        self.path = self.target.with_name(f".{self.target.name}.pgvitals-partial-{os.getpid()}")
         self.committed = False
         try:
             if self.target.exists() and (not self.target.is_dir() or any(self.target.iterdir())):
                 raise ResultsError(f"{target}: exists and is not empty; name a new directory with --out")
+            if os.path.ismount(self.target):
+                raise ResultsError(f"{target}: a mount point cannot be made by renaming; name a directory in it")
             self.target.parent.mkdir(parents=True, exist_ok=True)
             _sweep(self.target.parent)
             self.path.mkdir()
@@ -107,25 +111,37 @@ class RunWriter:
     def commit(self) -> Path:
         """Rename to the final name; from now on the run is whole."""
         try:
-            if self.target.exists():
-                self.target.rmdir()
-            self.path.rename(self.target)
-            self.committed = True
-            if self.latest is not None:
-                link = self.latest.with_name(f".latest-{os.getpid()}")
-                link.symlink_to(os.path.relpath(self.target, self.latest.parent))
-                link.replace(self.latest)
+            self.path.rename(self.target)  # an empty directory of that name gives way
         except OSError as error:
             raise self._full("", error) from None
+        self.committed = True
+        if self.latest is not None:
+            self._point(self.latest)
         return self.target
+
+    def _point(self, latest: Path) -> None:
+        link = latest.with_name(f".{latest.name}.pgvitals-partial-{os.getpid()}")
+        try:
+            _sweep(latest.parent)
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(self.target, latest.parent.resolve()))
+            link.replace(latest)
+        except OSError as error:
+            link.unlink(missing_ok=True)
+            raise ResultsError(
+                f"{latest}: cannot point at {self.target} ({error.strerror}); the run itself is whole"
+            ) from None
 
 
 def _sweep(parent: Path) -> None:
     """Remove what killed runs left half-written here (their process is gone)."""
-    for path in parent.glob(".*.partial-*"):
+    for path in parent.glob(".*.pgvitals-partial-*"):
         found = _TEMPORARY.match(path.name)
         if found and not Path(f"/proc/{found['pid']}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_symlink():
+                path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def new_run_path(reports: Path, name: str, now: datetime | None = None) -> Path:
@@ -133,7 +149,7 @@ def new_run_path(reports: Path, name: str, now: datetime | None = None) -> Path:
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     path = reports / "runs" / f"{stamp}-{name}"
     count = 2
-    while path.exists():
+    while path.exists() or next(path.parent.glob(f".{glob.escape(path.name)}.pgvitals-partial-*"), None):
         path = reports / "runs" / f"{stamp}-{name}-{count}"
         count += 1
     return path
@@ -189,8 +205,8 @@ class Run:
     @cached_property
     def plans(self) -> dict[str, Any]:
         """``system/query`` -> the captured plans."""
-        folder = self.path / "plans"
-        return {path.stem.replace("__", "/"): json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+        found = sorted((self.path / "plans").glob("*.json"))
+        return {path.stem.replace("__", "/", 1): _plain(path) for path in found}
 
     def _table(self, name: str) -> pd.DataFrame | None:
         path = self.path / name
@@ -220,13 +236,23 @@ def load_run(path: Path | str, reports: Path | None = None) -> Run:
         raise ResultsError(f"{place}: not a run directory (it has no run.json); `pgvitals run` makes one")
     place = place.resolve()
     info_path = place / "run.json"
-    try:
-        version = json.loads(info_path.read_text(encoding="utf-8")).get("format_version")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ResultsError(f"{info_path}: cannot be read ({error})") from None
+    info = _plain(info_path)
+    version = info.get("format_version") if isinstance(info, dict) else None
     if version != FORMAT_VERSION:
-        raise ResultsError(f"{info_path}: format version {version!r}, this pgvitals reads {FORMAT_VERSION}")
+        raise ResultsError(
+            f"{info_path}: format version {version!r}, this pgvitals reads {FORMAT_VERSION}; "
+            "read it with the version of pgvitals that wrote it"
+        )
     return Run(path=place, info=_read(info_path, RunInfo))
+
+
+def _plain(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ResultsError(f"{path}: damaged, not JSON: {error}") from None
 
 
 def _read(path: Path, kind: type[T]) -> T:
@@ -235,9 +261,7 @@ def _read(path: Path, kind: type[T]) -> T:
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ResultsError(f"{path}: damaged at {where or 'the top'}: {first['msg']}") from None
+        raise ResultsError(f"{path}: damaged: {first_problem(error)}") from None
 
 
 def index_table(uses: tuple[IndexUse, ...]) -> pd.DataFrame:
