@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +60,9 @@ def whole(request: Request, phases: Sequence[str]) -> Run:
                 else:
                     run.skip(name, "not asked for")
             _claims(request, run, wanted["claims"])
-        if wanted["notebooks"]:
+        if wanted["notebooks"] and not wanted["bench"]:
+            run.skip("notebooks", "they show the lookups, and no lookup was measured")
+        elif wanted["notebooks"]:
             run.save()
             with run.phase("notebooks"), terminal.bar("notebooks", unit="notebooks") as bar:
                 notebooks.execute(request.suite.root / request.suite.config.notebooks, run.writer, bar.batches)
@@ -161,15 +164,21 @@ def _pytest_bench(request: Request, database: Database, folder: Path) -> None:
             "--benchmark-disable-gc",
         ],
         cwd=request.suite.root,
-        env={**os.environ, **database.environment()},
+        env={**os.environ, **database.environment(), "COLUMNS": "1000"},  # wide enough for pytest's whole message
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        told = next((line for line in reversed(lines) if line.startswith(("E ", "ERROR", "pgvitals"))), "")
-        raise MeasureError(f"pytest bench/ ended with exit code {done.returncode}: {told or lines[-1:]}")
+        raise MeasureError(f"pytest bench/ ended with exit code {done.returncode}: {_told(done.stdout + done.stderr)}")
+
+
+def _told(output: str) -> str:
+    """What pytest says is wrong: our own line, else the first failure, else its last line."""
+    for pattern in (r"Exit: pgvitals: (.+?)[ !]*$", r"^FAILED .*? - (?:Failed: )?(.+)$", r"^ERROR:? (.+)$"):
+        if found := re.search(pattern, output, re.MULTILINE):
+            return found[1]
+    return next((line for line in reversed(output.splitlines()) if line.strip()), "it says nothing")
 
 
 def _load_test(request: Request, database: Database, run: Recording) -> Load:

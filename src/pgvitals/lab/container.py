@@ -94,17 +94,18 @@ def start(state: State) -> Server:
     command = [part for name, value in lab_settings().items() for part in ("-c", f"{name}={value}")]
     container = Postgres(image_name(), username="postgres", password=password, dbname="postgres", driver=None)
     container.with_command(command).with_kwargs(labels={LABEL: state.id}, shm_size="1g")
+    local = client().api.base_url.startswith("http+docker://")  # over the engine's socket on this machine
+    if local:
+        container.ports["5432"] = ("127.0.0.1", None)  # a free port, for this machine alone
     try:
         try:
             container.start()
-            host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
+            host, port = _address(container, local=local)
         except DockerException as error:
             raise LabError(f"container image {image_name()!r} does not start: {one_line(error)[:200]}") from None
-        if host == "localhost":
-            host = "127.0.0.1"
         params = {
             "host": host,
-            "port": str(port),
+            "port": port,
             "user": "postgres",
             "password": password,
             "dbname": "postgres",
@@ -132,6 +133,15 @@ def stop(state: State) -> None:
     except DockerException as error:
         raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _address(container: Any, *, local: bool) -> tuple[str, str]:
+    """Where the container answers: the published loopback port, or what a remote engine's client says."""
+    if not local:
+        return str(container.get_container_host_ip()), str(container.get_exposed_port(5432))
+    running = container.get_wrapped_container()
+    running.reload()
+    return "127.0.0.1", str(running.ports["5432/tcp"][0]["HostPort"])
 
 
 def _why(error: Exception) -> str:
