@@ -96,7 +96,7 @@ def start(state: State) -> Server:
     container.with_command(command).with_kwargs(labels={LABEL: state.id}, shm_size="1g")
     local = client().api.base_url.startswith("http+docker://")  # over the engine's socket on this machine
     if local:
-        container.ports["5432"] = ("127.0.0.1", None)  # a free port, for this machine alone
+        container.ports["5432"] = ("127.0.0.1", None)  # type: ignore[assignment]  # a free port, for this machine alone
     try:
         try:
             container.start()
