@@ -13,29 +13,40 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgvitals.errors import MeasureError
+from pgvitals.measure.refusal import refusal
 from pgvitals.query import Query
 from pgvitals.system import System
 
 _STATE_SIZE = 2**31 - 1
+_DRAW = """
+    select (numbered.p).*
+    from (
+        select p, content, row_number() over (partition by content) as copy
+        from (select p, p::text collate "C" as content from ({params}) p) given
+    ) numbered
+    order by hashtextextended(content || ' ' || copy, {seed}), content, copy
+    limit {n}
+"""
 
 
 def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict[str, Any]]:
     """``n`` parameter sets, the same for the same data and seed (with repeats if there are fewer rows).
 
     Rows are ordered by a hash of their content and the seed, so that the plan of the params statement
-    and the physical order of the table do not matter.
+    and the physical order of the table do not matter. Equal rows are numbered and each has a hash of its
+    own: a set that a thousand rows give is drawn as often as they are, not all of them or none.
 
     Raises:
         MeasureError: the params statement fails, returns nothing, or lacks a parameter of the query.
     """
-    statement = sql.SQL("select p.* from ({}) p order by hashtextextended(p::text, {}), p::text limit {}").format(
-        sql.SQL(query.params), sql.Literal(seed % _STATE_SIZE), sql.Literal(n)
+    statement = sql.SQL(_DRAW).format(
+        params=sql.SQL(query.params), seed=sql.Literal(seed % _STATE_SIZE), n=sql.Literal(n)
     )
     try:
         with conn.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(statement).fetchall()
     except psycopg.Error as error:
-        raise MeasureError(f"{query.path}: 'params' fails: {error.diag.message_primary or error}") from None
+        raise MeasureError(f"{query.path}: 'params' fails with {refusal(error)}") from None
     if not rows:
         raise MeasureError(f"{query.path}: 'params' returns no row; load a dataset first (`pgvitals load`)")
     missing = [name for name in query.parameters if name not in rows[0]]

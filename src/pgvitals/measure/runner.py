@@ -13,6 +13,7 @@ import psycopg
 from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
 from pgvitals.measure.params import draw, tenant_of, tenant_ranks
+from pgvitals.measure.refusal import refusal
 from pgvitals.query import Query
 from pgvitals.system import System
 
@@ -69,7 +70,8 @@ class Runner:
         self._setting = system.tenant.setting
         self._tenant_column = system.tenant.column
         self._conn = database.connect(role)
-        self._conn.prepare_threshold = 0
+        self._conn.prepare_threshold = 0  # every statement is prepared when it is first used
+        self._conn.prepared_max = None  # and stays so, however many queries the suite has
         self._cursor = self._conn.cursor(binary=True)
 
     def __enter__(self) -> Self:
@@ -95,6 +97,11 @@ class Runner:
         """Execute and fetch every row: the service. Returns the number of rows."""
         self._cursor.execute(query.sql, parameters)
         return len(self._cursor.fetchall())
+
+    @property
+    def fetched(self) -> int:
+        """Rows of the last :meth:`execute`, for whoever timed it from outside."""
+        return max(0, self._cursor.rowcount)
 
     def commit(self) -> None:
         """End the request's transaction."""
@@ -125,6 +132,5 @@ class Runner:
 
 
 def failure(query: Query, error: psycopg.Error) -> str:
-    """One line about a failed query: file, SQLSTATE and message, without DETAIL (it may hold row values)."""
-    message = error.diag.message_primary or type(error).__name__
-    return f"{query.path}: fails with {error.sqlstate or 'a lost connection'}: {message}"
+    """One line about a failed query: its file, and what the server said without values of rows."""
+    return f"{query.path}: fails with {refusal(error)}"
