@@ -18,8 +18,9 @@ from pgvitals.query import Query
 
 Plan = dict[str, Any]
 
-_PARAMETER = re.compile(r"(?<!%)%\((?P<name>\w+)\)s")
-_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])-?\d+(?:\.\d+)?(?![\w\"])")
+_PLACEHOLDER = re.compile(r"%%|%\((?P<name>\w+)\)s")
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w\"])", re.IGNORECASE)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|(?P<string>'(?:[^']|'')*')", re.DOTALL)
 _CONDITIONS = (
     "Index Cond",
     "Recheck Cond",
@@ -31,20 +32,26 @@ _CONDITIONS = (
     "One-Time Filter",
     "Order By",
 )
+_NAMES = {
+    *("Node Type", "Partial Mode", "Parent Relationship", "Subplan Name", "Join Type", "Strategy", "Operation"),
+    *("Schema", "Relation Name", "Alias", "Index Name", "CTE Name", "Function Name", "Tuplestore Name", "Command"),
+    *("Scan Direction", "Sort Method", "Sort Space Type", "Cache Mode", "Storage", "Custom Plan Provider"),
+}
+"""What a plan says in words that hold no literal; every other text of it may."""
 _SHAPE = ("Node Type", "Relation Name", "Index Name", "Join Type", "Strategy", "Scan Direction", "Subplan Name")
 
 
 def numbered(query: Query) -> str:
     """The statement as the server sees it: ``$1``, ``$2`` … in order of first use."""
     position = {name: number for number, name in enumerate(query.parameters, start=1)}
-    return _PARAMETER.sub(lambda found: f"${position[found['name']]}", query.sql).replace("%%", "%")
+    return _PLACEHOLDER.sub(lambda found: f"${position[found['name']]}" if found["name"] else "%", query.sql)
 
 
 def capture(database: Database, task: Task) -> list[dict[str, Any]]:
     """EXPLAIN (ANALYZE, BUFFERS, SETTINGS) for a large, a middle and a small tenant, custom and generic.
 
-    Returns one dict a plan: tenant_rank, mode, shape (one line), fingerprint, plan. Literals in
-    conditions that do not stand in the statement itself are replaced by ``'?'``: they are row values.
+    Returns one dict a plan: tenant_rank, mode, shape (one line), fingerprint, plan. Literals that do not
+    stand in the statement itself are replaced by ``'?'``, wherever the plan has them: they are row values.
 
     Raises:
         MeasureError: the query fails.
@@ -112,21 +119,21 @@ def _explain(conn: psycopg.Connection, task: Task, parameters: dict[str, Any], m
         raise MeasureError(failure(query, error)) from None
     assert row is not None, "EXPLAIN returns one row"
     plan: Plan = row[0][0]
-    for node in walk(plan["Plan"]):
-        for key in _CONDITIONS:
-            if key in node:
-                node[key] = _without_values(node[key], statement)
-    return plan
+    own = frozenset(_LITERAL.findall(_COMMENT.sub(lambda found: found["string"] or " ", statement)))
+    return {**plan, "Plan": _without_values(plan["Plan"], own)}
 
 
-def _without_values(condition: Any, statement: str) -> Any:
-    if isinstance(condition, list):
-        return [_without_values(each, statement) for each in condition]
-    own = set(_LITERAL.findall(statement))
-    return _LITERAL.sub(lambda found: found[0] if _is_own(found[0], own) else "'?'", condition)
+def _without_values(part: Any, own: frozenset[str]) -> Any:
+    if isinstance(part, dict):
+        return {key: value if key in _NAMES else _without_values(value, own) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_without_values(each, own) for each in part]
+    if isinstance(part, str):
+        return _LITERAL.sub(lambda found: found[0] if _is_own(found[0], own) else "'?'", part)
+    return part
 
 
-def _is_own(literal: str, own: set[str]) -> bool:
+def _is_own(literal: str, own: frozenset[str]) -> bool:
     """Whether a literal stands in the statement; array literals such as ``'{a,b}'`` count by their elements."""
     if literal.startswith("'{") and literal.endswith("}'"):
         return all(f"'{part.strip(chr(34))}'" in own for part in literal[2:-2].split(","))
