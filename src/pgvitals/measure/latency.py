@@ -66,6 +66,8 @@ def gate(
     Args:
         samples: as in ``samples.parquet``, of the sampler's own arm.
         plans: ``system/query`` -> (shape, fingerprint) of the plan for the largest tenant.
+
+    The percentiles of a record are over the batches that its verdict is on; ``n`` and ``max_ms`` are over all.
     """
     records = tuple(
         _record(samples, task, budget_p95_ms, (plans or {}).get(task.query.key, ("", ""))) for task in tasks
@@ -77,25 +79,26 @@ def gate(
 def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tuple[str, str]) -> Latency:
     own = samples[(samples["system"] == task.system.name) & (samples["query"] == task.query.name)]
     found, attempts = verdict(samples, task, overall_budget)
-    service, request = summary(own["latency_ns"].to_numpy()), own["request_ns"].to_numpy() / 1e6
+    judged = own if found.under_disturbance else own[own["valid"]]  # the batches that the interval is over
+    service, request = summary(judged["latency_ns"].to_numpy()), judged["request_ns"].to_numpy() / 1e6
     return Latency(
         system=task.system.name,
         query=task.query.name,
         title=task.query.title,
         role=task.role,
-        n=service.n,
+        n=len(own),
         batches=found.batches,
         valid_batches=found.valid_batches,
         p50_ms=service.p50_ms,
-        p95_ms=found.p95_ms,  # over the batches that the interval is over
+        p95_ms=found.p95_ms,
         p99_ms=service.p99_ms,
-        max_ms=service.max_ms,
+        max_ms=float(own["latency_ns"].max()) / 1e6,
         p95_low_ms=found.interval.low if found.interval else None,
         p95_high_ms=found.interval.high if found.interval else None,
         confidence=found.interval.confidence if found.interval else GateRules().confidence,
         request_p50_ms=percentile(request, 0.50),
         request_p95_ms=percentile(request, 0.95),
-        rows_median=float(own["rows"].median()),
+        rows_median=float(judged["rows"].median()),
         budget_p95_ms=_budget(task, overall_budget),
         outcome=found.outcome,
         reason=found.reason,
