@@ -11,5 +11,4 @@ from pgvitals.measure.bench_plugin import (  # noqa: F401
     pytest_generate_tests,
     pytest_sessionfinish,
     pytest_terminal_summary,
-    tasks,
 )

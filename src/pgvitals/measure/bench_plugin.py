@@ -11,21 +11,22 @@ nothing of how the machine drifts between bursts. So the gate judges the interle
 from __future__ import annotations
 
 import shlex
-import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 
 from pgvitals.dataset.stored import recall
 from pgvitals.errors import PgvitalsError
 from pgvitals.lab import Database, attach
 from pgvitals.measure.prepare import at_rest
-from pgvitals.measure.runner import Runner, Task, make_tasks
+from pgvitals.measure.runner import Runner, Task, failure, make_tasks
 from pgvitals.query import Query
 from pgvitals.recording import record
 from pgvitals.results.records import Interval
@@ -37,8 +38,17 @@ ARM = "pytest-benchmark"
 SAMPLES_FILE = "pytest_samples.parquet"
 _BATCH = 50
 _WARMUP = 12
+_PARAMETER_SETS = 400
 
 Lookup = Callable[[Any, Query], None]
+
+
+class _Request(NamedTuple):
+    """One transaction around a round of pytest-benchmark, BEGIN to COMMIT."""
+
+    t_ns: int
+    request_ns: int
+    rows: int
 
 
 @dataclass
@@ -94,53 +104,59 @@ def lab_database(pytestconfig: pytest.Config) -> Iterator[Database]:
         pytest.exit(f"pgvitals: {error}", returncode=2)
 
 
-@pytest.fixture(scope="session")
-def tasks(pytestconfig: pytest.Config, lab_database: Database) -> dict[str, Task]:
-    """Every query with its drawn parameters, by ``system/name``."""
-    suite = pytestconfig.stash[_SESSION].suite
-    try:
-        made = make_tasks(
-            lab_database, suite.queries, suite.systems, parameter_sets=400, seed=pytestconfig.getoption("--seed")
-        )
-    except PgvitalsError as error:
-        pytest.exit(f"pgvitals: {error}", returncode=2)
-    return {task.query.key: task for task in made}
-
-
 @pytest.fixture
-def lookup(request: pytest.FixtureRequest, lab_database: Database, tasks: dict[str, Task]) -> Lookup:
-    """``lookup(benchmark, query)``: time execute and fetch of a query, as its role, in a transaction each."""
+def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
+    """``lookup(benchmark, query)``: time execute and fetch of a query, as its role, in a transaction each.
+
+    Parameters are drawn when a query's turn comes: a selection (``-k``) needs only its own systems loaded.
+    """
     rounds = request.config.getoption("--rounds")
     session = request.config.stash[_SESSION]
 
     def measure(benchmark: Any, query: Query) -> None:
-        task = tasks[query.key]
+        systems = {query.system: session.suite.system(query.system)}
+        seed = request.config.getoption("--seed")
+        try:
+            (task,) = make_tasks(lab_database, [query], systems, parameter_sets=_PARAMETER_SETS, seed=seed)
+        except PgvitalsError as error:
+            pytest.exit(f"pgvitals: {error}", returncode=2)
         benchmark.group = query.system
         benchmark.extra_info.update(title=query.title, budget_p95_ms=query.budget_p95_ms, role=task.role)
-        turn = iter(range(sys.maxsize))
-        with Runner(lab_database, task.system, task.role) as runner:
+        clock = time.perf_counter_ns
+        begun: list[int] = []
+        requests: list[_Request] = []
+        try:
+            with Runner(lab_database, task.system, task.role) as runner:
 
-            def start() -> tuple[tuple[Query, dict[str, Any]], dict[str, Any]]:
-                parameters = task.parameters[next(turn) % len(task.parameters)]
-                runner.begin(parameters)
-                return (query, parameters), {}
+                def start() -> tuple[tuple[Query, dict[str, Any]], dict[str, Any]]:
+                    parameters = task.parameters[len(begun) % len(task.parameters)]
+                    begun.append(clock())
+                    runner.begin(parameters)
+                    return (query, parameters), {}
 
-            def finish(*_: Any, **__: Any) -> None:
-                runner.commit()
+                def finish(*_: Any, **__: Any) -> None:
+                    rows = runner.fetched
+                    runner.commit()
+                    requests.append(_Request(begun[-1], clock() - begun[-1], rows))
 
-            benchmark.pedantic(
-                runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=_WARMUP, iterations=1
-            )
+                benchmark.pedantic(
+                    runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=_WARMUP, iterations=1
+                )
+        except psycopg.Error as error:
+            # No traceback: pytest would print the arguments of its frames, which are row values.
+            pytest.fail(failure(query, error), pytrace=False)
+        except PgvitalsError as error:
+            pytest.fail(str(error), pytrace=False)
         if benchmark.stats is not None:  # None with --benchmark-disable
-            session.frames.append(_frame(task, benchmark.stats.stats.data))
+            session.frames.append(_frame(task, benchmark.stats.stats.data, requests[_WARMUP:]))
 
     return measure
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Keep every sample: in a run directory of their own, or where ``--samples-to`` says."""
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep every sample of a session without failures: in a run directory of its own, or as ``--samples-to`` says."""
     state = session.config.stash.get(_SESSION, None)
-    if state is None or not state.frames:
+    if state is None or not state.frames or exitstatus != pytest.ExitCode.OK:
         return
     samples = pd.concat(state.frames, ignore_index=True)
     try:
@@ -185,10 +201,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"every sample: {state.written}")
 
 
-def _frame(task: Task, seconds: list[float]) -> pd.DataFrame:
-    """The samples of one query as in ``samples.parquet``; batches are consecutive runs of 50."""
+def _frame(task: Task, seconds: list[float], requests: list[_Request]) -> pd.DataFrame:
+    """The samples of one query as in ``samples.parquet``; batches are consecutive runs of 50.
+
+    ``request_ns`` holds what pytest-benchmark does around a round as well, some microseconds.
+    """
     latency_ns = np.rint(np.asarray(seconds) * 1e9).astype(np.int64)
     position = np.arange(len(latency_ns))
+    columns = np.array(requests[: len(latency_ns)], dtype=np.int64).reshape(-1, 3)
     count = len(task.parameters)
     frame = pd.DataFrame(
         {
@@ -197,10 +217,10 @@ def _frame(task: Task, seconds: list[float]) -> pd.DataFrame:
             "role": task.role,
             "arm": ARM,
             "batch": position // _BATCH,
-            "t_ns": np.cumsum(latency_ns) - latency_ns,
+            "t_ns": columns[:, 0],
             "latency_ns": latency_ns,
-            "request_ns": latency_ns,
-            "rows": 0,
+            "request_ns": columns[:, 1],
+            "rows": columns[:, 2],
             "tenant_rank": pd.array([task.ranks[(_WARMUP + index) % count] for index in position], dtype="Int32"),
             "valid": True,
             "attempt": 1,
