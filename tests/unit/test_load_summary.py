@@ -124,6 +124,24 @@ def test_a_request_without_an_answer_counts_with_the_time_until_the_stop_and_mak
     assert found.total.latency_max_ms == pytest.approx(waited_ms, rel=0.001)
 
 
+def test_requests_that_were_due_and_never_sent_count_with_their_wait() -> None:
+    ledger = served(sent=100)  # the server hangs after a second, and the test is stopped at 40 s
+    ledger.stopped_ns = CLOCK + 40_000 * MS
+    found = load(ledger)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.total.requests == 1000
+    assert found.total.latency_p50_ms > 30_000
+    assert found.lag_p95_ms > 30_000
+    assert found.total.service_p95_ms == pytest.approx(20, rel=0.002)
+
+
+def test_requests_that_were_not_due_when_the_test_was_stopped_do_not_count() -> None:
+    ledger = served(sent=100)
+    ledger.stopped_ns = int(ledger.done_ns.max())
+    due = np.count_nonzero(CLOCK + ledger.plan.due_ns <= ledger.stopped_ns)
+    assert load(ledger).total.requests == due < 110
+
+
 def test_errors_fail_and_are_told_by_class_and_state_the_most_frequent_first() -> None:
     ledger = served()
     a, b = (np.flatnonzero(ledger.plan.query == number) for number in (0, 1))

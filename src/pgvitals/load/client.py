@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,16 +74,24 @@ class Client:
     def execute(self, request: Request, index: int) -> int:
         """BEGIN, the tenant, the query with all its rows, COMMIT; returns how many rows.
 
+        A user who is stopped meanwhile leaves the transaction open; closing the connection ends it.
+
         Raises:
             psycopg.Error: what the server says; the transaction is rolled back.
             LabError: a lost connection cannot be made again.
         """
         conn, cursor = self._open(request.role)
-        with conn.transaction():
+        try:
             if (tenant := request.tenants[index]) is not None:
                 cursor.execute("select set_config(%s, %s, true)", (request.setting, tenant))
             cursor.execute(request.sql, request.sets[index])
-            return len(cursor.fetchall()) if cursor.description else 0
+            rows = len(cursor.fetchall()) if cursor.description else 0
+            conn.commit()
+        except psycopg.Error:
+            with suppress(psycopg.Error):  # nothing to roll back on a lost connection
+                conn.rollback()
+            raise
+        return rows
 
     def warm_up(self, request: Request, offset: int) -> None:
         """Connect, prepare the statements and let the server settle on a plan.
@@ -109,7 +117,7 @@ class Client:
     def _open(self, role: str) -> tuple[psycopg.Connection[Any], psycopg.Cursor[Any]]:
         conn = self._connections.get(role)
         if conn is None or conn.closed:
-            conn = self._database.connect(role)
+            conn = self._database.connect(role, autocommit=False)
             conn.prepare_threshold = 0  # every statement is prepared when it is first used
             conn.prepared_max = None
             self._connections[role] = conn

@@ -24,7 +24,7 @@ class Ledger:
         self.done_ns = np.zeros(len(plan), dtype=np.int64)
         self.errors: dict[int, str] = {}  # request -> error class and SQLSTATE
         self.clock_ns = 0  # when the plan started
-        self.stopped_ns = 0  # when the test ended
+        self.stopped_ns = 0  # when the test was stopped or had its last answer
         self.client_cpu = 0.0  # share of one core that this process used while the clock ran
         self._next = 0
         self._done = 0
@@ -44,6 +44,10 @@ class Ledger:
         self._done += 1
         if error is not None:
             self.errors[index] = error
+
+    def stop(self, now_ns: int) -> None:
+        """Note that nothing is sent from now on; only the first call counts."""
+        self.stopped_ns = self.stopped_ns or now_ns
 
     def due_ns(self, index: int) -> int:
         """When the request is due."""

@@ -10,13 +10,12 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 import psycopg
 from gevent.event import Event
 from locust.env import Environment
-from locust.exception import StopUser
 from locust.runners import LocalRunner
 
 from pgvitals.errors import LabError, LoadTestError, PgvitalsError
@@ -80,6 +79,13 @@ class OpenLoop:
         """A client that has no connection yet."""
         return Client(self._database)
 
+    def new_alarm(self) -> Alarm:
+        """A timer for one user; without one the test ends."""
+        try:
+            return Alarm()
+        except LoadTestError as error:
+            self._fail(error)
+
     def enlist(self, client: Client) -> None:
         """Connect and warm up, then wait for the clock, which the last user starts."""
         try:
@@ -87,7 +93,6 @@ class OpenLoop:
                 client.warm_up(request, offset=self._users)
         except PgvitalsError as error:
             self._fail(error)
-            raise StopUser from None
         self._users += 1
         if self._users == self._runner.target_user_count and not self._go.is_set():
             self._start_clock()
@@ -98,14 +103,13 @@ class OpenLoop:
         ledger = self._ledger
         index = ledger.take(time.perf_counter_ns())
         if index is None:
-            # Locust stops all users when the last answer is there; one that has left by itself meanwhile
-            # is an error to its bookkeeping.
-            Event().wait()
-            return
+            _park()
         request = self._requests[ledger.plan.query[index]]
         parameters = int(ledger.plan.parameters[index])
         due_ns = ledger.due_ns(index)
         alarm.wait_until(due_ns)
+        if ledger.stopped_ns:
+            _park()
         rows, failure = 0, None
         ledger.start_ns[index] = time.perf_counter_ns()
         try:
@@ -126,6 +130,10 @@ class OpenLoop:
         )
         if ledger.complete:
             gevent.spawn(self._stop)
+
+    def stopping(self, **_: Any) -> None:
+        """Locust is about to stop the users: what falls due now would be cut off, so it is not sent."""
+        self._ledger.stop(time.perf_counter_ns())
 
     def end(self, **_: Any) -> None:
         """Locust has stopped the test: print the table, write the files, set the exit code."""
@@ -149,6 +157,7 @@ class OpenLoop:
     def interrupt(self, **_: Any) -> None:
         """Locust quits (Ctrl-C, SIGTERM): end a test that still runs, before the exit code is read."""
         if self._running:
+            self.stopping()
             self._runner.stop()
 
     def _start_clock(self) -> None:
@@ -158,26 +167,26 @@ class OpenLoop:
         gc.disable()
         self._overdue = gevent.spawn_later(self._plan.seconds + DRAIN_LIMIT_S, self._give_up)
         self._started_s = time.time()
-        self._cpu_s = time.process_time()
+        self._cpu_s, self._wall_s = time.process_time(), time.perf_counter()
         self._ledger.clock_ns = time.perf_counter_ns() + _HEAD_START_NS
         self._go.set()
         _log.info("%d requests in %g s, from now", len(self._plan), self._plan.seconds)
 
     def _stop_clock(self) -> None:
-        ledger = self._ledger
-        ledger.stopped_ns = time.perf_counter_ns()
-        if not ledger.clock_ns:
+        if not self._ledger.clock_ns:
             return
-        ledger.client_cpu = (time.process_time() - self._cpu_s) * 1e9 / (ledger.stopped_ns - ledger.clock_ns)
+        wall_s = time.perf_counter() - self._wall_s
+        self._ledger.client_cpu = (time.process_time() - self._cpu_s) / wall_s
         gc.enable()
         gc.unfreeze()
         if self._overdue is not None and self._overdue is not gevent.getcurrent():
             self._overdue.kill(block=False)
 
-    def _fail(self, error: PgvitalsError) -> None:
+    def _fail(self, error: PgvitalsError) -> NoReturn:
         if self._failure is None:
             self._failure = error
             gevent.spawn(self._stop)
+        _park()
 
     def _give_up(self) -> None:
         _log.warning("answers are still missing %g s after the end of the plan; stopping", DRAIN_LIMIT_S)
@@ -189,6 +198,12 @@ class OpenLoop:
             self._runner.quit()
         else:
             self._runner.stop()  # the web page stays, with its table
+
+
+def _park() -> NoReturn:
+    """Wait to be stopped: to Locust, a user that leaves by itself is an error, with a traceback."""
+    while True:
+        Event().wait()
 
 
 def report(error: PgvitalsError) -> None:

@@ -13,6 +13,8 @@ import time
 import gevent
 from gevent.hub import get_hub
 
+from pgvitals.errors import LoadTestError
+
 _MONOTONIC = 1  # CLOCK_MONOTONIC, which is what perf_counter_ns reads on Linux
 _ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 _READ = 1
@@ -33,7 +35,7 @@ class Alarm:
     """One timer, for one greenlet at a time. ``close`` it when done.
 
     Raises:
-        OSError: the system has no timer left.
+        LoadTestError: the process may open no more files.
     """
 
     def __init__(self) -> None:
@@ -42,7 +44,10 @@ class Alarm:
             return
         self._fd = _libc.timerfd_create(_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            why = os.strerror(ctypes.get_errno())
+            raise LoadTestError(
+                f"load test: no timer for another user ({why}); take fewer users or raise ulimit -n"
+            )
         self._spec = _TimerSpec()
         self._hub = get_hub()
         self._watcher = self._hub.loop.io(self._fd, _READ)

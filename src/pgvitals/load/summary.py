@@ -51,33 +51,34 @@ class Summary:
 def summarise(ledger: Ledger, users: int) -> Summary:
     """Histograms, percentiles and verdict of what the ledger holds.
 
-    A request that failed counts with the time until its error. One that was sent and had no answer
-    when the test was stopped counts with the time until then, which is a lower bound: leaving it out
-    would hide the worst of all. Queries of which no request was sent are not listed.
+    A request that failed counts with the time until its error. One that was due and had no answer (or
+    was not even sent) when the test was stopped counts with the time until then, which is a lower
+    bound: leaving it out would hide the worst of all. Queries of which nothing was sent are not listed.
 
     Raises:
         LoadTestError: no request was sent at all.
     """
-    sent = np.flatnonzero(ledger.start_ns)
-    if not sent.size:
+    if not ledger.start_ns.any():
         raise LoadTestError(
             "load test: stopped before the first request was sent; there is nothing to report"
         )
+    sent = ledger.start_ns > 0
     due = ledger.clock_ns + ledger.plan.due_ns
-    end = np.where(ledger.done_ns > 0, ledger.done_ns, ledger.stopped_ns)
+    fell_due = sent | (due <= ledger.stopped_ns)
+    start = np.where(sent, ledger.start_ns, ledger.stopped_ns)
+    end = np.where(ledger.done_ns > 0, ledger.done_ns, np.maximum(start, ledger.stopped_ns))
     times: dict[str, Times] = {}
     records: list[LoadQuery] = []
     for number, key in enumerate(ledger.plan.keys):
-        mine = sent[ledger.plan.query[sent] == number]
-        if not mine.size:
-            continue
+        mine = (ledger.plan.query == number) & fell_due
         times[key] = Times()
-        times[key].latency.record(end[mine] - due[mine])
-        times[key].service.record(end[mine] - ledger.start_ns[mine])
-        times[key].lag.record(ledger.start_ns[mine] - due[mine])
-        errors = sum(index in ledger.errors for index in mine.tolist())
-        system, _, query = key.partition("/")
-        records.append(_record(system, query, times[key], errors))
+        times[key].latency.record((end - due)[mine])
+        times[key].service.record((end - start)[mine & sent])
+        times[key].lag.record((start - due)[mine])
+        if times[key].service.count:
+            errors = sum(ledger.plan.query[index] == number for index in ledger.errors)
+            system, _, query = key.partition("/")
+            records.append(_record(system, query, times[key], errors))
     total = Times(
         *(merged(getattr(t, kind) for t in times.values()) for kind in ("latency", "service", "lag"))
     )
@@ -106,7 +107,7 @@ def judge(ledger: Ledger, users: int, p95_ms: float, lag_p95_ms: float) -> tuple
     """
     planned = len(ledger.plan)
     done = np.count_nonzero(ledger.done_ns)
-    unanswered = np.count_nonzero(ledger.start_ns) - done
+    unanswered = np.count_nonzero((ledger.start_ns > 0) & (ledger.done_ns == 0))
     if ledger.errors:
         first = _error_samples(ledger)[0]
         return Outcome.FAIL, f"{len(ledger.errors)} of {done} requests failed; most often {first}"

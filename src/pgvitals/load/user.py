@@ -12,12 +12,14 @@ from locust import User, events, task  # isort: split
 
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import gevent
 import psycopg
 from gevent import monkey
 from locust.env import Environment
@@ -47,7 +49,7 @@ class OpenLoopUser(User):
 
     def on_start(self) -> None:
         """Connect, warm up, and wait for the others."""
-        self._alarm = Alarm()
+        self._alarm = self.loop.new_alarm()
         self._client = self.loop.new_client()
         self.loop.enlist(self._client)
 
@@ -85,14 +87,24 @@ def _prepare(environment: Environment, **_: Any) -> None:
     mine = [user for user in environment.user_classes if issubclass(user, OpenLoopUser)]
     if not mine:
         return
+    gevent.signal_handler(signal.SIGINT, _interrupt)
     try:
         OpenLoopUser.loop = _open_loop(environment, mine[0])
     except PgvitalsError as error:
         report(error)
         sys.exit(EXIT_CODES[Outcome.ERROR])
+    except KeyboardInterrupt:
+        report(LoadTestError("load test: stopped before it began"))
+        sys.exit(EXIT_CODES[Outcome.ERROR])
     _listen(environment.events.test_start, OpenLoopUser.loop.begin)
+    _listen(environment.events.test_stopping, OpenLoopUser.loop.stopping)
     _listen(environment.events.test_stop, OpenLoopUser.loop.end)
     _listen(environment.events.quitting, OpenLoopUser.loop.interrupt)
+
+
+def _interrupt() -> None:
+    """Ctrl-C goes to Locust's main loop, not (with a traceback) to whichever user is running just then."""
+    gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
 def _open_loop(environment: Environment, user: type[OpenLoopUser]) -> OpenLoop:
@@ -108,7 +120,7 @@ def _open_loop(environment: Environment, user: type[OpenLoopUser]) -> OpenLoop:
     # Locust's own limit would cut off what is late at the end of the plan; it only backs up ours.
     options.run_time = math.ceil(START_LIMIT_S + settings.seconds + DRAIN_LIMIT_S)
     options.num_users = options.num_users or DEFAULT.users
-    options.spawn_rate = options.spawn_rate or options.num_users
+    options.spawn_rate = options.spawn_rate or min(options.num_users, 100)
     suite = find_suite(user.suite_path)
     mix = user.mix_path or suite.root / suite.config.loadtests / "mix.toml"
     return OpenLoop(environment, environment.runner, suite, mix, settings)

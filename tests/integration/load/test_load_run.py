@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,14 @@ from pgvitals.suite import Suite
 
 USERS = 4
 STARTED = USERS * 12 + 50  # reads of the table by which warm-up is over and the clock runs
+
+HANGS = """
+import json, os, sys, time
+with open("seen.partial", "w") as file:
+    json.dump([os.getpid(), sys.argv, dict(os.environ)], file)
+os.rename("seen.partial", "seen.json")
+time.sleep(600)
+"""
 
 MakeSuite = Callable[..., Suite]
 Traffic = Callable[[int], None]
@@ -188,12 +197,7 @@ def test_a_process_that_hangs_is_ended_with_its_group_and_was_told_no_secret(
     mini: MakeSuite, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite = mini("thing")
-    (suite.root / "loadtests" / "locustfile.py").write_text(
-        "import json, os, sys, time\n"
-        "json.dump([os.getpid(), sys.argv, dict(os.environ)], open('seen.partial', 'w'))\n"
-        "os.rename('seen.partial', 'seen.json')\n"
-        "time.sleep(600)\n"
-    )
+    (suite.root / "loadtests" / "locustfile.py").write_text(HANGS)
     monkeypatch.setattr(run_module, "_LIMIT_S", 8.0)
     with pytest.raises(LoadTestError, match="did not end within 9 s"):
         run(suite, database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
@@ -201,6 +205,24 @@ def test_a_process_that_hangs_is_ended_with_its_group_and_was_told_no_secret(
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert database.params["password"] not in " ".join([*argv, *environment.values()])
+
+
+def test_ctrl_c_ends_the_process_too(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
+    suite = mini("thing")
+    (suite.root / "loadtests" / "locustfile.py").write_text(HANGS)
+    seen = suite.root / "seen.json"
+
+    def interrupt() -> None:
+        while not seen.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = meanwhile(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(suite, database, plan=plan(100, 1), seed=1, out=tmp_path / "out")
+    thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(json.loads(seen.read_text())[0], 0)
 
 
 def test_a_locustfile_that_breaks_is_told_by_its_last_line(
