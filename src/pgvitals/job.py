@@ -122,7 +122,14 @@ def _declared_impacts(request: Request) -> list[tuple[System, str, str]]:
 
 @contextmanager
 def _workbench(request: Request, run: Recording) -> Iterator[tuple[Database, Dataset]]:
-    with workbench(request.suite, request.postgres, request.profile, request.systems, request.terminal) as bench_:
+    with workbench(
+        request.suite,
+        request.postgres,
+        request.profile,
+        request.systems,
+        request.terminal,
+        seed=request.seed,
+    ) as bench_:
         run.conditions(bench_.database, bench_.kind, bench_.why, bench_.dataset)
         yield bench_.database, bench_.dataset
 

@@ -62,9 +62,9 @@ def fill(
 
 @contextmanager
 def workbench(
-    suite: Suite, postgres: str, profile: Profile, systems: Sequence[System], terminal: Terminal
+    suite: Suite, postgres: str, profile: Profile, systems: Sequence[System], terminal: Terminal, *, seed: int
 ) -> Iterator[Workbench]:
-    """The lab that is up (or that a DSN names), else a server for the time of the block, filled.
+    """The lab that is up (or that a DSN names), else a server for the time of the block, filled from ``seed``.
 
     Raises:
         DatasetError: the lab that is up holds no dataset of these systems.
@@ -77,7 +77,7 @@ def workbench(
     with start_server(postgres, suite=suite) as server:
         terminal.say(f"{server.kind} server: {server.why} (no lab is up; this one ends with the command)")
         database = lab_database(server)
-        dataset = fill(suite, database, profile, systems, terminal)
+        dataset = fill(suite, database, profile, systems, terminal, seed=seed)
         yield Workbench(database=database, dataset=dataset, kind=server.kind, why=server.why)
 
 
