@@ -22,13 +22,14 @@ def at_rest(database: Database, schemas: Sequence[str], *, vacuum: bool = True) 
     with database.connect() as conn:
         guard.require_ours(conn)
         tables = _tables(conn, schemas)
-        for table in tables:
-            conn.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(table))
-        if vacuum:
-            for table in tables:
-                conn.execute(sql.SQL("vacuum (analyze) {}").format(table))
-        _prewarm(conn, schemas)
     try:
+        with database.connect() as conn:
+            for table in tables:
+                conn.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(table))
+            if vacuum:
+                for table in tables:
+                    conn.execute(sql.SQL("vacuum (analyze) {}").format(table))
+            _prewarm(conn, schemas)
         yield
     finally:
         # The server may be gone already when the block ends with an interrupt.
