@@ -19,13 +19,11 @@ from pgvitals.errors import MeasureError, MigrationError
 from pgvitals.impact.sizes import compare_sizes, sizes
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import script, upgrade
-from pgvitals.measure.params import draw
 from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import Runner, Task, make_tasks
 from pgvitals.measure.sampler import quiet_collector
 from pgvitals.profile import ImpactPlan, Profile
-from pgvitals.query import Query
 from pgvitals.results.records import Contrast, Impact, Relation
 from pgvitals.stats.compare import (
     ContrastVerdict,
@@ -107,25 +105,31 @@ def measure_impact(
             with at_rest(database, [system.schema_name]):
                 pass
         relations = compare_sizes(sizes(before, system.schema_name), sizes(after, system.schema_name))
-        tasks = _tasks(before, after, suite, system, profile, seed)
+        tasks = _tasks(before, after, suite, system, profile, terminal, seed)
         measured = _measure(server, before, after, tasks, profile.impact, terminal, seed)
         return _judge(system, start, end, migration_s, tasks, measured, relations, before, after)
 
 
-def _tasks(before: Database, after: Database, suite: Suite, system: System, profile: Profile, seed: int) -> list[Task]:
-    """The system's queries whose parameters can be drawn at both revisions."""
-    usable: list[Query] = []
+def _tasks(
+    before: Database, after: Database, suite: Suite, system: System, profile: Profile, terminal: Terminal, seed: int
+) -> list[Task]:
+    """The system's queries that run at both revisions; the others are named."""
+    usable: list[Task] = []
     for query in suite.queries_of((system,)):
         try:
+            (task,) = make_tasks(
+                before, [query], {system.name: system}, parameter_sets=profile.measure.parameter_sets, seed=seed
+            )
             for database in (before, after):
-                with database.connect() as conn:
-                    draw(conn, query, 1, seed)
-        except MeasureError:
+                with Runner(database, system, task.role) as runner:
+                    runner.run(query, task.parameters[0])
+        except MeasureError as error:
+            terminal.say(f"not compared: {error}")
             continue
-        usable.append(query)
+        usable.append(task)
     if not usable:
         raise MeasureError(f"no query of system {system.name!r} runs at both revisions")
-    return make_tasks(before, usable, {system.name: system}, parameter_sets=profile.measure.parameter_sets, seed=seed)
+    return usable
 
 
 def _measure(
@@ -213,15 +217,19 @@ def _round(
 def _open(
     clones: dict[int, Database], tasks: Sequence[Task], rng: np.random.Generator
 ) -> dict[tuple[int, str], Runner]:
-    runners = {}
-    for arm in rng.permutation(3):
-        for role in {task.role for task in tasks}:
-            runner = Runner(clones[int(arm)], tasks[0].system, role)
-            runners[int(arm), role] = runner
-            for task in tasks:
-                if task.role == role:
-                    for step in range(_WARMUP):
-                        runner.run(task.query, task.parameters[step % len(task.parameters)])
+    runners: dict[tuple[int, str], Runner] = {}
+    try:
+        for arm in rng.permutation(3):
+            for role in {task.role for task in tasks}:
+                runner = Runner(clones[int(arm)], tasks[0].system, role)
+                runners[int(arm), role] = runner
+                for task in tasks:
+                    if task.role == role:
+                        for step in range(_WARMUP):
+                            runner.run(task.query, task.parameters[step % len(task.parameters)])
+    except BaseException:
+        _close(runners)
+        raise
     return runners
 
 
