@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import NoReturn
@@ -11,6 +12,7 @@ from psycopg import Error as DatabaseError
 
 from pgvitals.commands import lab, measure, read
 from pgvitals.errors import PgvitalsError
+from pgvitals.measure.refusal import refusal
 from pgvitals.terminal import Terminal
 
 app = typer.Typer(
@@ -40,8 +42,13 @@ app.command()(read.gate)
 app.command()(read.report)
 
 
-def _terminated(*_: object) -> NoReturn:
-    """A polite kill cleans up like Ctrl-C."""
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _stopped(*_: object) -> NoReturn:
+    """A polite kill and a closed terminal clean up like Ctrl-C; a second one does not break the cleaning."""
+    for number in _STOPS:
+        signal.signal(number, lambda *_: None)
     raise KeyboardInterrupt
 
 
@@ -52,7 +59,12 @@ def main() -> None:
 
 def run_app(commands: typer.Typer) -> NoReturn:
     """Run a command line; the one place where an error becomes a line and an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
+            signal.signal(number, _stopped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our dashes gets a question mark
     terminal = Terminal()
     try:
         code = commands(standalone_mode=False)
@@ -66,12 +78,13 @@ def run_app(commands: typer.Typer) -> NoReturn:
         terminal.error(f"{error.filename or 'the system'}: {error.strerror or error}")
         code = 2
     except DatabaseError as error:
-        terminal.error(f"the database refused: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})")
+        terminal.error(f"the database refused: {refusal(error)}")
         code = 2
     except Exception as error:
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise
-        terminal.error(f"{shown().rstrip('.')}; `pgvitals --help` lists what there is")
+        if message := shown().rstrip("."):  # without a command the help was shown, and is the message
+            terminal.error(f"{message}; `pgvitals --help` lists what there is")
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -66,11 +66,11 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """One line of news, on stderr."""
-        self.err.print(f"[dim]·[/] {escape(text)}")
+        self.err.print(f"[dim]·[/] {escape(text)}", soft_wrap=True)
 
     def show(self, item: object) -> None:
-        """Print a result (a rich renderable or text) on stdout."""
-        self.out.print(item)
+        """Print a result (a rich renderable, or text with markup, which is never wrapped) on stdout."""
+        self.out.print(item, soft_wrap=isinstance(item, str))
 
     def line(self, text: str) -> None:
         """Print plain text on stdout, never wrapped and never read as markup."""
@@ -108,7 +108,7 @@ class Terminal:
 
     def _done(self, title: str, start: float) -> None:
         seconds = time.monotonic() - start
-        self.err.print(f"[green]✓[/] {escape(title)} [dim]{seconds:.1f} s[/]")
+        self.err.print(f"[green]✓[/] {escape(title)} [dim]{seconds:.1f} s[/]", soft_wrap=True)
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -27,8 +27,11 @@ def run(
     postgres: PostgresOption = "auto",
     seed: SeedOption = None,
     out: OutOption = None,
-    only: Annotated[str | None, typer.Option(help="Only these, of: bench,load,audit,impact,claims,notebooks.")] = None,
-    skip: Annotated[str | None, typer.Option(help="All but these.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Only these parts, with commas, of: bench, load, audit, impact, claims, notebooks."),
+    ] = None,
+    skip: Annotated[str | None, typer.Option(help="All parts but these, with commas.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The main job: server, data, p95 of every lookup, load test, audit, impact, notebooks, report."""
@@ -170,10 +173,15 @@ def indexes(
 
 
 def _phases(known: tuple[str, ...], only: str | None, skip: str | None) -> list[str]:
-    if only and skip:
+    if only is not None and skip is not None:
         raise PgvitalsError("--only and --skip exclude each other; give one of them")
-    named = [part.strip() for part in (only or skip or "").split(",") if part.strip()]
+    given = only if only is not None else skip
+    if given is None:
+        return list(known)
+    named = [part.strip() for part in given.split(",") if part.strip()]
+    if not named:
+        raise PgvitalsError(f"--only and --skip need at least one of: {', '.join(known)}")
     for name in named:
         if name not in known:
             raise PgvitalsError(f"unknown phase {name!r}; there are: {', '.join(known)}")
-    return [name for name in known if (name in named) == bool(only)]
+    return [name for name in known if (name in named) == (only is not None)]

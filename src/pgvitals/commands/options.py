@@ -32,11 +32,9 @@ PostgresOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Of data and parameters; default: the profile's.")
 ]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Run directory to make; default: reports/runs/<UTC>-<name>.")
-]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Run directory to make; default: reports/runs/UTC-name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
-RunArgument = Annotated[str, typer.Argument(help="A run directory, the name of one, or `latest`.")]
+RunArgument = Annotated[str, typer.Argument(metavar="[RUN]", help="A run directory, the name of one, or `latest`.")]
 
 
 def make_request(
