@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -12,18 +13,19 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-import psutil
 import psycopg
 
 from pgvitals.errors import LabError
-from pgvitals.lab.server import Server
-from pgvitals.lab.settings import lab_settings
-from pgvitals.lab.state import Process, State, home
+from pgvitals.lab.server import Server, one_line
+from pgvitals.lab.settings import CLIENT_DEFAULTS, lab_settings
+from pgvitals.lab.state import Process, State, home, load_state
 from pgvitals.lab.unprivileged import Identity, reachable_bin, server_identity
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def bin_dir() -> Path:
@@ -56,40 +58,42 @@ def start(state: State) -> Server:
     state.save()
     try:
         binaries = reachable_bin(bin_dir(), identity, home())
-        password = secrets.token_urlsafe(24)
         # Short and private: a socket's path may have 107 characters at most, a home directory may have more.
-        socket_dir = Path(tempfile.mkdtemp(prefix="pgvitals-", dir="/tmp"))
+        socket_dir = Path(f"/tmp/pgvitals-{state.id}")  # noqa: S108
         data = state.folder / "data"
-        data.mkdir(mode=0o700)
-        for path in (socket_dir, data):
-            identity.own(path)
         state = state.with_changes(data_dir=str(data), socket_dir=str(socket_dir))
-        _initdb(binaries, data, password, identity)
-        return _launch(state, binaries, data, socket_dir, password, identity)
+        for path in (socket_dir, data):
+            path.mkdir(mode=0o700)
+            identity.own(path)
+        password = secrets.token_urlsafe(24)
+        _initdb(state, binaries, password, identity)
+        return _launch(state, binaries, password, identity)
     except BaseException:
+        with contextlib.suppress(LabError):
+            state = load_state(state.path)  # it knows of processes that were started meanwhile
         stop(state)
         raise
 
 
 def stop(state: State) -> None:
     """Stop the server of ``state`` and remove its files; only ever the process that the state names."""
-    server = state.server or _postmaster(state)
-    if server is not None and server.alive():
-        _end(server)
+    for server in (state.server, _postmaster(state)):
+        if server is not None and server.alive():
+            _end(server)
     for folder in (state.socket_dir, state.data_dir):
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(state.folder, ignore_errors=True)
 
 
-def _initdb(binaries: Path, data: Path, password: str, identity: Identity) -> None:
-    with tempfile.NamedTemporaryFile("w", prefix="pgvitals-", suffix=".pw", dir="/tmp") as file:
+def _initdb(state: State, binaries: Path, password: str, identity: Identity) -> None:
+    with tempfile.NamedTemporaryFile("w", prefix="password-", dir=state.folder) as file:
         file.write(password)
         file.flush()
         identity.own(Path(file.name))
         command = [
             str(binaries / "initdb"),
-            f"--pgdata={data}",
+            f"--pgdata={state.data_dir}",
             "--username=postgres",
             f"--pwfile={file.name}",
             "--auth=scram-sha-256",
@@ -98,80 +102,109 @@ def _initdb(binaries: Path, data: Path, password: str, identity: Identity) -> No
             "--no-sync",  # only the empty cluster; the running server syncs
             *_locale(binaries),
         ]
-        done = _run(command, identity)
-    if done.returncode != 0:
-        raise LabError(f"initdb failed: {_last_line(done.stderr or done.stdout)}")
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            cwd="/",
+            env=_ENVIRONMENT,
+            start_new_session=True,
+            **identity.popen(),
+        ) as process:
+            try:
+                _note(state, process)
+                output, errors = process.communicate()
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+    if process.returncode != 0:
+        raise LabError(f"initdb failed: {_last_line(errors or output)}")
+
+
+def _note(state: State, process: subprocess.Popen[Any], **changes: Any) -> State:
+    """Remember a process that works in our data directory: whoever cleans up ends it first."""
+    with contextlib.suppress(ProcessLookupError):
+        return state.with_changes(server=Process.of(process.pid), **changes)
+    return state.with_changes(**changes)
 
 
 def _locale(binaries: Path) -> list[str]:
     """The built-in C.UTF-8 (PostgreSQL 17 on) sorts alike on every machine, whatever its C library."""
-    version = _run([str(binaries / "postgres"), "--version"], Identity()).stdout
-    major = (
-        int(version.split()[-1].split(".")[0]) if "PostgreSQL" in version and version.split()[-1][:2].isdigit() else 0
-    )
-    if major >= 17:
+    done = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)
+    found = re.match(r"postgres \(PostgreSQL\) (\d+)", done.stdout)
+    if found and int(found[1]) >= 17:
         return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     return ["--locale=C.UTF-8"]
 
 
-def _run(command: list[str], identity: Identity) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd="/", env=environment, check=False, **identity.popen()
-    )
-
-
-def _launch(state: State, binaries: Path, data: Path, socket_dir: Path, password: str, identity: Identity) -> Server:
-    port = _free_port()
+def _launch(state: State, binaries: Path, password: str, identity: Identity) -> Server:
+    data, log = state.folder / "data", state.folder / "postgres.log"
     settings = {
         **lab_settings(),
         "listen_addresses": "127.0.0.1",
-        "port": str(port),
-        "unix_socket_directories": str(socket_dir),
+        "unix_socket_directories": str(state.socket_dir),
         "unix_socket_permissions": "0700",
         "cluster_name": f"pgvitals {state.id}",
     }
     with (data / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.writelines(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items())
-    log = state.folder / "postgres.log"
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            [str(binaries / "postgres"), "-D", str(data)],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            start_new_session=True,  # a Ctrl-C at the terminal is for us; we stop the server
-            umask=0o077,
-            **identity.popen(),
-        )
-    params = {
-        "host": str(socket_dir),
-        "port": str(port),
-        "user": "postgres",
-        "password": password,
-        "dbname": "postgres",
-    }
-    with contextlib.suppress(psutil.NoSuchProcess):
-        state = state.with_changes(server=Process.of(process.pid), params=params)
-    _wait_until_ready(process, params, log)
-    process.returncode = 0  # watched by its number from here on; a collected Popen would warn that it runs
+    for last in (False, False, True):  # somebody may take the port between our look and the server's start
+        port = str(_free_port())
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as sink:
+            process = subprocess.Popen(
+                [str(binaries / "postgres"), "-D", str(data), "-c", f"port={port}"],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,  # a Ctrl-C at the terminal is for us; we stop the server
+                umask=0o077,
+                **identity.popen(),
+            )
+        params = {
+            **CLIENT_DEFAULTS,
+            "host": str(state.socket_dir),
+            "port": port,
+            "user": "postgres",
+            "password": password,
+            "dbname": "postgres",
+        }
+        try:
+            state = _note(state, process, params=params)
+            if _answers(process, params):
+                break
+        finally:
+            if process.returncode is None:
+                process.returncode = 0  # watched by its number from here on; a collected Popen would warn
+        said = log.read_text(errors="replace")
+        if last or "Address already in use" not in said:
+            raise LabError(f"the embedded server did not start: {_last_line(said)}")
     return Server(state=state, halt=stop)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], params: dict[str, str], log: Path) -> None:
+def _answers(process: subprocess.Popen[bytes], params: dict[str, str]) -> bool:
+    """Wait for the server's first answer; False if it ends instead.
+
+    Raises:
+        LabError: neither happens in time.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        if process.poll() is not None:
-            raise LabError(f"the embedded server did not start: {_last_line(log.read_text(errors='replace'))}")
+    while process.poll() is None:
         try:
             psycopg.connect(**params).close()  # type: ignore[arg-type]
-            return
+            return True
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
-                raise LabError(f"the embedded server does not answer after {START_TIMEOUT_S} s: {error}") from None
+                raise LabError(
+                    f"the embedded server does not answer after {START_TIMEOUT_S} s: {one_line(error)}"
+                ) from None
         time.sleep(0.05)
+    return False
 
 
 def _postmaster(state: State) -> Process | None:
@@ -180,9 +213,10 @@ def _postmaster(state: State) -> Process | None:
         return None
     try:
         pid = int((Path(state.data_dir) / "postmaster.pid").read_text().split()[0])
-        command = psutil.Process(pid).cmdline()
-        return Process.of(pid) if state.data_dir in command else None
-    except (OSError, ValueError, IndexError, psutil.Error):
+        found = Process.of(pid)
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return found if os.fsencode(state.data_dir) in command else None
+    except (OSError, ValueError, IndexError):
         return None
 
 
@@ -207,5 +241,7 @@ def _free_port() -> int:
 
 
 def _last_line(text: str) -> str:
+    """What the program gave up with: its last error, or else its last word."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    errors = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line]
+    return (errors or lines or ["no message"])[-1]

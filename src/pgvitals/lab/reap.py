@@ -15,14 +15,15 @@ def halt(state: State) -> None:
 
 
 def reap() -> list[State]:
-    """Stop every non-persistent server whose owner has died; returns what was stopped.
+    """Stop every server that nobody is left to stop; returns what was stopped.
 
-    One that cannot be stopped now (its engine or host does not answer) keeps its file for the next try.
+    That is one whose owner died, unless `pgvitals up` left it standing: it goes only if it was broken
+    off before it had its database, or if the server itself has ended. One that cannot be stopped now
+    (its engine or host does not answer) keeps its file for the next try.
     """
     ended = []
     for state in all_states():
-        lost_server = state.kind == "embedded" and state.server is not None and not state.server.alive()
-        if (state.persistent and not lost_server) or state.owner.alive():
+        if state.owner.alive() or (state.persistent and _stands(state)):
             continue
         try:
             halt(state)
@@ -30,3 +31,8 @@ def reap() -> list[State]:
             continue
         ended.append(state)
     return ended
+
+
+def _stands(state: State) -> bool:
+    lost = state.kind == "embedded" and state.server is not None and not state.server.alive()
+    return state.lab_database is not None and not lost

@@ -6,6 +6,15 @@ import os
 
 import psutil
 
+CLIENT_DEFAULTS = {
+    "hostaddr": "",
+    "options": "",
+    "sslmode": "prefer",
+    "channel_binding": "prefer",
+    "target_session_attrs": "any",
+}
+"""libpq parameters given outright, so that the user's PGHOSTADDR, PGOPTIONS … lead to no other server."""
+
 
 def lab_settings() -> dict[str, str]:
     """Settings of embedded and container servers; everything else keeps PostgreSQL's default.

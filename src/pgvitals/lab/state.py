@@ -2,10 +2,13 @@
 
 The file is written before the server starts and removed after it has stopped. It holds the server's
 password, hence mode 0600 in a directory of its own.
+
+Formats: 1 told processes apart by a time of day; 2 by clock ticks since boot, and notes unfinished databases.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,11 +16,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import psutil
-
 from pgvitals.errors import LabError
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 
 
 def home() -> Path:
@@ -33,26 +34,56 @@ def home() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "pgvitals"
 
 
+def make_directory(path: Path) -> None:
+    """Make ``path`` and what is missing above it; root's are open to the user that its servers run as."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o755, exist_ok=True)
+            if os.geteuid() == 0:
+                folder.chmod(0o755)  # whatever the umask
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process told apart from a later one with the same number by its start time (s since the epoch)."""
+    """A process told apart from a later one with the same number by when it started.
+
+    ``started`` counts clock ticks since ``boot``, the kernel's random name of this boot: unlike a time
+    of day, it does not move when the clock is set.
+    """
 
     pid: int
-    started: float
+    started: int
+    boot: str
 
     @classmethod
     def of(cls, pid: int) -> Self:
-        """The running process with this number."""
-        return cls(pid, psutil.Process(pid).create_time())
+        """The running process with this number.
+
+        Raises:
+            ProcessLookupError: there is none.
+        """
+        return cls(pid, _stat(pid)[1], _boot())
 
     def alive(self) -> bool:
         """Whether it is still that process, and not a zombie."""
         try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1.0
-            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
+            status, started = _stat(self.pid)
+        except ProcessLookupError:
             return False
+        return started == self.started and self.boot == _boot() and status not in "ZX"
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """(status, start time) of a process: fields 3 and 22 of proc(5)'s stat, counted after the name."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessLookupError(f"no process {pid}") from None
+    return fields[0], int(fields[19])
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +101,7 @@ class State:
     data_dir: str | None = None
     socket_dir: str | None = None
     databases: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()  # databases being made: named, not yet marked
     roles: tuple[str, ...] = ()  # that we brought to somebody's server
     lab_database: str | None = None
     format: int = STATE_FORMAT
@@ -91,8 +123,7 @@ class State:
             LabError: the state directory cannot be written.
         """
         try:
-            home().mkdir(mode=0o755, parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_directory(self.folder)
             partial = self.path.with_suffix(".partial")
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -125,9 +156,12 @@ def load_state(path: Path) -> State:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.get("format") != STATE_FORMAT:
             raise LabError(f"{path}: state of another pgvitals (format {raw.get('format')!r}); remove it by hand")
+        if raw["id"] != path.parent.name:
+            raise ValueError(f"it names server {raw['id']!r}")
         raw["owner"] = Process(**raw["owner"])
         raw["server"] = Process(**raw["server"]) if raw["server"] else None
-        raw["databases"], raw["roles"] = tuple(raw["databases"]), tuple(raw["roles"])
+        for name in ("databases", "unfinished", "roles"):
+            raw[name] = tuple(raw[name])
         return State(**raw)
     except FileNotFoundError:
         raise LabError(f"{path}: no such lab server; `pgvitals up` starts one") from None
@@ -137,10 +171,8 @@ def load_state(path: Path) -> State:
 
 def all_states() -> list[State]:
     """The state files of this user that can be read, oldest first."""
-    states = []
-    for path in sorted((home() / "servers").glob("*/state.json"), key=lambda p: p.stat().st_mtime):
-        try:
-            states.append(load_state(path))
-        except LabError:
-            continue
-    return states
+    found = []
+    for path in (home() / "servers").glob("*/state.json"):
+        with contextlib.suppress(LabError, FileNotFoundError):  # stopped by somebody else meanwhile
+            found.append((path.stat().st_mtime_ns, load_state(path)))
+    return [state for _, state in sorted(found, key=lambda pair: pair[0])]

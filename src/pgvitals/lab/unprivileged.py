@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pgvitals.errors import LabError
+from pgvitals.lab.state import make_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +55,44 @@ def reachable_bin(bin_dir: Path, identity: Identity, home: Path) -> Path:
     """``bin_dir``, or a copy of its installation below ``home`` if the user cannot reach it.
 
     A virtual environment in root's home is closed to everyone else; 40 MB are copied once.
+
+    Raises:
+        LabError: they cannot be copied, or not be run from there either.
     """
     if _runs(bin_dir, identity):
         return bin_dir
-    source = bin_dir.parent
-    stamp = int((bin_dir / "postgres").stat().st_mtime)
-    target = home / "binaries" / f"{source.parent.name}-{stamp}"
+    target = home / "binaries" / _fingerprint(bin_dir)
     if not target.exists():
         partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
         try:
-            partial.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            shutil.copytree(source, partial, symlinks=True)
-            for path in (partial, *partial.rglob("*")):
-                if not path.is_symlink():
-                    path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+            make_directory(target.parent)
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(bin_dir.parent, partial, symlinks=True)
+            _open_up(partial)
             partial.rename(target)
         except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
             if not target.exists():
                 raise LabError(f"{target}: PostgreSQL's binaries cannot be copied there ({error.strerror})") from None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     if not _runs(target / "bin", identity):
         raise LabError(f"{target}: the unprivileged user cannot run PostgreSQL from there; set PGVITALS_HOME elsewhere")
     return target / "bin"
+
+
+def _fingerprint(bin_dir: Path) -> str:
+    """A name that another installation, or a newer one in the same place, does not share."""
+    facts = (bin_dir / "postgres").stat()
+    identity = f"{bin_dir.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+    return hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _open_up(tree: Path) -> None:
+    """Let everybody read what is there, and run what its owner may run."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
 
 
 def _runs(bin_dir: Path, identity: Identity) -> bool:
