@@ -18,10 +18,11 @@ def attach(suite: Suite | None = None, postgres: str = "auto") -> Database:
     """The lab database of this process, checked to be ours.
 
     In this order: a DSN given as ``postgres``; what a parent process hands over (``PGVITALS_LAB``);
-    ``PGVITALS_DSN`` if it names a database of ours; what ``pgvitals up`` left for this suite.
+    ``PGVITALS_DSN``: the database of ours that it names, or else the one that ``pgvitals up`` made on
+    somebody's server; what ``pgvitals up`` left for this suite.
 
     Raises:
-        GuardError: the DSN's database was not made by pgvitals.
+        GuardError: the DSN's database was not made by pgvitals, nor did ``pgvitals up`` make one.
         LabError: there is no lab.
     """
     if postgres not in ("auto", "embedded", "container"):

@@ -31,7 +31,14 @@ def parse(dsn: str) -> dict[str, str]:
         raise LabError(
             "the given DSN cannot be parsed; expected 'postgresql://user@host:port/dbname' or 'host=… dbname=…'"
         ) from None
-    return cast("dict[str, str]", {key: str(value) for key, value in parsed.items() if value is not None})
+    params = cast("dict[str, str]", {key: str(value) for key, value in parsed.items() if value is not None})
+    # libpq would quote these in its complaint, and they may be the tail of an unescaped password.
+    hosts = params.get("host", "").split(",")
+    if any("@" in host.lstrip("@") for host in hosts) or params.get("port", "0").strip(",0123456789"):
+        raise LabError(
+            "the given DSN has no usable host or port; write @ : / # in a user name or password as %40 %3A %2F %23"
+        )
+    return params
 
 
 def connect(params: dict[str, str]) -> psycopg.Connection:
@@ -43,7 +50,10 @@ def connect(params: dict[str, str]) -> psycopg.Connection:
     try:
         return psycopg.connect(**{"connect_timeout": "10", **params}, autocommit=True)  # type: ignore[arg-type]
     except psycopg.Error as error:
-        raise LabError(f"the given DSN cannot be reached: {one_line(error)}") from None
+        said = one_line(error)
+        if password := params.get("password"):
+            said = said.replace(password, "…")
+        raise LabError(f"the given DSN cannot be reached: {said}") from None
 
 
 def existing(dsn: str) -> Database:
@@ -91,19 +101,34 @@ def start(state: State, dsn: str, roles: tuple[str, ...] = ()) -> Server:
 
 
 def stop(state: State) -> None:
-    """Drop the databases and roles that we made there; a database without our marker is left alone."""
-    if state.databases:
+    """Drop the databases and roles that we made there; a database without our marker is left alone.
+
+    Raises:
+        LabError: the server does not answer, or does not let us; the state stays for another try.
+    """
+    if state.databases or state.unfinished or state.roles:
         with connect(state.params) as conn:
-            for name in state.databases:
-                found = conn.execute("select from pg_database where datname = %s", (name,)).fetchone()
-                if found is None:
-                    continue
-                with Database(params=state.params, name=name).connect() as inside:
-                    ours = guard.is_ours(inside)
-                if ours:
-                    conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-            for role in state.roles:
-                # Another lab on the same server may use it by now; the last one to go takes it along.
-                with contextlib.suppress(psycopg.errors.DependentObjectsStillExist):
-                    conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+            try:
+                _drop_databases(conn, state)
+                _drop_roles(conn, state.roles)
+            except psycopg.Error as error:
+                raise LabError(f"what we made on the external server cannot be dropped: {one_line(error)}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _drop_databases(conn: psycopg.Connection, state: State) -> None:
+    for name in (*state.databases, *state.unfinished):
+        if conn.execute("select from pg_database where datname = %s", (name,)).fetchone() is None:
+            continue
+        if name not in state.unfinished:  # these got their random name, but no marker yet
+            with Database(params=state.params, name=name).connect() as inside:
+                if not guard.is_ours(inside):
+                    continue
+        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _drop_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
+    for role in roles:
+        # Another lab on the same server may use it by now; the last one to go takes it along.
+        with contextlib.suppress(psycopg.errors.DependentObjectsStillExist):
+            conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))

@@ -45,15 +45,19 @@ def stamp(conn: psycopg.Connection) -> str:
 
 def is_ours(conn: psycopg.Connection) -> bool:
     """Whether the database of ``conn`` carries a marker that fits this database in this cluster."""
-    found = conn.execute("select to_regclass(%s)", (f"{MARKER_SCHEMA}.marker",)).fetchone()
-    if found is None or found[0] is None:
+    try:
+        with conn.transaction():
+            found = conn.execute("select to_regclass(%s)", (f"{MARKER_SCHEMA}.marker",)).fetchone()
+            if found is None or found[0] is None:
+                return False
+            row = conn.execute(
+                sql.SQL(
+                    "select (select count(*) from {m}) = 1 "
+                    "and exists (select from {m} where (database_oid, system_identifier) = ({i}))"
+                ).format(m=_MARKER, i=sql.SQL(_IDENTITY))
+            ).fetchone()
+    except psycopg.ProgrammingError:  # somebody's own table of that name, or one that we may not read
         return False
-    row = conn.execute(
-        sql.SQL(
-            "select (select count(*) from {m}) = 1 "
-            "and exists (select from {m} where (database_oid, system_identifier) = ({i}))"
-        ).format(m=_MARKER, i=sql.SQL(_IDENTITY))
-    ).fetchone()
     return row is not None and bool(row[0])
 
 

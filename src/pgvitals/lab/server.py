@@ -18,6 +18,10 @@ from pgvitals.lab.state import State
 CLONE_BY_FILES_FROM_BYTES = 40 * 2**20
 """Clone by file copy from this size on, through the WAL below it (docs/decisions/0004)."""
 
+LABEL_LENGTH = 32
+NAME_BYTES = 8
+"""Random bytes in a database's name: enough that one of that name can only be the one that we made."""
+
 
 def one_line(error: BaseException) -> str:
     """The first line of a libpq message: enough to act on, and without a second try's echo."""
@@ -55,8 +59,7 @@ class Server:
 
     def clone(self, source: Database, label: str) -> Database:
         """A copy of one of our databases; nobody may be connected to ``source`` meanwhile."""
-        with source.connect() as conn:
-            guard.require_ours(conn)
+        self._require_ours(source)
         return self._create(label, template=source)
 
     def drop(self, database: Database) -> None:
@@ -65,12 +68,21 @@ class Server:
         Raises:
             GuardError: it is not ours.
         """
-        with database.connect() as conn:
+        self._require_ours(database)
+        self._drop(database.name)
+
+    def _require_ours(self, database: Database) -> None:
+        # Asked on this server, where the name is going to be used, wherever the given one leads.
+        with Database(params=self.state.params, name=database.name).connect() as conn:
             guard.require_ours(conn)
+
+    def _drop(self, name: str) -> None:
         with self.maintenance() as conn:
-            conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
-        left = tuple(name for name in self.state.databases if name != database.name)
-        self.state = self.state.with_changes(databases=left)
+            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        self.state = self.state.with_changes(
+            databases=tuple(other for other in self.state.databases if other != name),
+            unfinished=tuple(other for other in self.state.unfinished if other != name),
+        )
 
     @contextmanager
     def scratch(self, label: str, source: Database | None = None) -> Iterator[Database]:
@@ -86,7 +98,7 @@ class Server:
         self.halt(self.state)
 
     def _create(self, label: str, template: Database | None) -> Database:
-        name = f"pgvitals_{label}_{secrets.token_hex(3)}"
+        name = f"pgvitals_{label[:LABEL_LENGTH]}_{secrets.token_hex(NAME_BYTES)}"
         parts: list[sql.Composable] = [sql.SQL("create database {}").format(sql.Identifier(name))]
         with self.maintenance() as conn:
             if template is None:
@@ -96,14 +108,22 @@ class Server:
                 if conn.info.server_version >= 150000:
                     parts.append(sql.SQL("strategy {}").format(sql.SQL(clone_strategy(conn, template.name))))
             # Remembered before it exists: a run killed in between is cleaned up either way.
-            self.state = self.state.with_changes(databases=(*self.state.databases, name))
+            self.state = self.state.with_changes(unfinished=(*self.state.unfinished, name))
             try:
                 conn.execute(sql.SQL(" ").join(parts))
             except psycopg.Error as error:
                 raise LabError(f"cannot create a database on the {self.kind} server: {one_line(error)}") from None
         database = Database(params=self.state.params, name=name, state_path=self.state.path)
-        with database.connect() as conn:
-            guard.stamp(conn)
+        try:
+            with database.connect() as conn:
+                guard.stamp(conn)
+        except BaseException:
+            self._drop(name)
+            raise
+        self.state = self.state.with_changes(
+            databases=(*self.state.databases, name),
+            unfinished=tuple(other for other in self.state.unfinished if other != name),
+        )
         return database
 
 
