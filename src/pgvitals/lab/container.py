@@ -13,7 +13,7 @@ import psycopg
 
 from pgvitals.errors import LabError
 from pgvitals.lab.server import Server, one_line
-from pgvitals.lab.settings import lab_settings
+from pgvitals.lab.settings import CLIENT_DEFAULTS, lab_settings
 from pgvitals.lab.state import State
 
 DEFAULT_IMAGE = "postgres:17"
@@ -35,6 +35,7 @@ def client() -> Any:
     """
     try:
         import docker
+        import testcontainers.community.postgres  # noqa: F401
         from docker.errors import DockerException
     except ImportError:
         raise LabError("container support is not installed; `pip install 'pgvitals[container]'`") from None
@@ -52,22 +53,22 @@ def require_image() -> None:
     Raises:
         LabError: no engine, or the image is neither here nor to be had.
     """
-    from docker.errors import DockerException, ImageNotFound
-    from requests.exceptions import RequestException
-
     engine = client()
+    from docker.errors import DockerException, ImageNotFound
+    from urllib3.exceptions import HTTPError
+
     image = image_name()
     try:
         engine.images.get(image)
     except ImageNotFound:
         try:
-            engine.images.pull(*image.rsplit(":", 1) if ":" in image.rsplit("/", 1)[-1] else (image, "latest"))
-        except (DockerException, RequestException, OSError) as error:
+            engine.images.pull(image)
+        except (DockerException, HTTPError, OSError) as error:
             raise LabError(
                 f"container image {image!r} is not here and cannot be pulled ({_why(error)}); "
                 "set PGVITALS_IMAGE to one that is, or use --postgres embedded"
             ) from None
-    except (DockerException, RequestException) as error:
+    except (DockerException, HTTPError, OSError) as error:
         raise LabError(f"the Docker engine does not answer properly: {one_line(error)[:160]}") from None
 
 
@@ -101,9 +102,10 @@ def start(state: State) -> Server:
         try:
             container.start()
             host, port = _address(container, local=local)
-        except DockerException as error:
+        except (DockerException, OSError) as error:
             raise LabError(f"container image {image_name()!r} does not start: {one_line(error)[:200]}") from None
         params = {
+            **CLIENT_DEFAULTS,
             "host": host,
             "port": port,
             "user": "postgres",
@@ -130,7 +132,7 @@ def stop(state: State) -> None:
         for container in client().containers.list(all=True, filters={"label": f"{LABEL}={state.id}"}):
             with contextlib.suppress(NotFound):
                 container.remove(force=True, v=True)
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
 
