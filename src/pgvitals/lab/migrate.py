@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from pgvitals.errors import MigrationError
+from pgvitals.errors import MigrationError, PgvitalsError
 from pgvitals.lab import guard
 from pgvitals.lab.database import Database
 from pgvitals.lab.server import one_line
@@ -22,15 +22,22 @@ from pgvitals.suite import Suite
 
 
 def script(suite: Suite) -> ScriptDirectory:
-    """The suite's revisions."""
-    return ScriptDirectory.from_config(_config(suite))
+    """The suite's revisions.
+
+    Raises:
+        MigrationError: the suite has no ``[tool.alembic]`` table, or a revision file that cannot be used.
+    """
+    try:
+        return ScriptDirectory.from_config(_config(suite))
+    except CommandError as error:
+        raise MigrationError(f"{suite.root / 'pyproject.toml'}: [tool.alembic]: {one_line(error)}") from None
 
 
 def upgrade(suite: Suite, database: Database, revision: str = "heads", *, x: Mapping[str, str] | None = None) -> None:
     """Upgrade to ``revision``: an id, ``heads``, or ``<system>@head``; ``x`` are ``-x key=value`` arguments.
 
     Raises:
-        MigrationError: the revision is unknown or a statement failed.
+        MigrationError: the revision is unknown, or a statement or a revision file failed.
         GuardError: the database is not ours.
     """
     _migrate(suite, database, revision, x or {}, up=True)
@@ -42,7 +49,11 @@ def downgrade(suite: Suite, database: Database, revision: str, *, x: Mapping[str
 
 
 def current(suite: Suite, database: Database) -> dict[str, str]:
-    """System -> the revision it stands at; a system that was never migrated is left out."""
+    """System -> the revision it stands at; a system that was never migrated is left out.
+
+    Raises:
+        MigrationError: it stands at a revision that the suite does not have.
+    """
     engine = database.engine()
     try:
         with engine.connect() as connection:
@@ -58,8 +69,11 @@ def current(suite: Suite, database: Database) -> dict[str, str]:
 
 
 def _labels(revisions: ScriptDirectory, head: str) -> set[str]:
-    script_ = revisions.get_revision(head)
-    return set(script_.branch_labels) if script_ is not None else set()
+    try:
+        found = revisions.get_revision(head)
+    except CommandError as error:
+        raise MigrationError(f"the database stands at revision {head!r}: {one_line(error)}") from None
+    return set(found.branch_labels) if found is not None else set()
 
 
 def _config(suite: Suite, x: Mapping[str, str] | None = None) -> Config:
@@ -84,6 +98,10 @@ def _migrate(suite: Suite, database: Database, revision: str, x: Mapping[str, st
     except (SQLAlchemyError, psycopg.Error) as error:
         cause = getattr(error, "orig", None) or error
         raise MigrationError(f"migrating to {revision!r} failed: {one_line(cause)}") from error
+    except PgvitalsError:
+        raise
+    except Exception as error:
+        raise MigrationError(f"migrating to {revision!r} failed: {type(error).__name__}: {one_line(error)}") from error
     finally:
         engine.dispose()
 
