@@ -27,14 +27,15 @@ _LIBRARIES = (
     "locust",
     "pytest-benchmark",
 )
-_SETTINGS = """
+_SETTINGS = r"""
     select name, current_setting(name) from pg_settings
     where name in ('fsync', 'full_page_writes', 'synchronous_commit', 'jit', 'autovacuum', 'data_checksums')
        or source not in ('default', 'client', 'session', 'override')
       and boot_val is distinct from reset_val
-      and name not in ('config_file', 'data_directory', 'hba_file', 'ident_file', 'unix_socket_directories',
-                       'port', 'cluster_name', 'application_name', 'listen_addresses', 'primary_conninfo',
-                       'log_directory', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'archive_command')
+      and name not in ('port', 'cluster_name', 'application_name', 'listen_addresses', 'primary_conninfo',
+                       'primary_slot_name', 'synchronous_standby_names')
+      and name not like '%\_command'
+      and current_setting(name) not like '/%'
     order by name
 """
 

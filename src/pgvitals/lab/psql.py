@@ -6,11 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
+from psycopg.pq import Conninfo
+
 from pgvitals.errors import LabError
 from pgvitals.lab.database import Database
 from pgvitals.lab.embedded import bin_dir
-
-_VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "options": "PGOPTIONS"}
 
 
 def find_psql() -> Path:
@@ -32,6 +32,6 @@ def find_psql() -> Path:
 
 def environment(database: Database) -> dict[str, str]:
     """The environment that leads psql to ``database``."""
-    known = {_VARIABLES[key]: value for key, value in database.params.items() if key in _VARIABLES}
-    other = {f"PG{key.upper()}": value for key, value in database.params.items() if key.startswith("ssl")}
-    return {**os.environ, **known, **other, "PGDATABASE": database.name, "PGAPPNAME": "psql"}
+    variables = {each.keyword.decode(): each.envvar.decode() for each in Conninfo.get_defaults() if each.envvar}
+    given = {variables[key]: value for key, value in database.params.items() if key in variables}
+    return {**os.environ, **given, "PGDATABASE": database.name, "PGAPPNAME": "psql"}
