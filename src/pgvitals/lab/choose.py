@@ -46,7 +46,11 @@ def start_server(postgres: str = "auto", *, suite: Suite) -> Iterator[Server]:
     try:
         yield server
     finally:
-        server.stop()
+        try:
+            server.stop()
+        except KeyboardInterrupt:  # it came while we were at it; a stopped server may be stopped again
+            server.stop()
+            raise
 
 
 def _choose(postgres: str) -> tuple[str, str, str]:
