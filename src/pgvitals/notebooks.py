@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pgvitals.errors import ReportError
 from pgvitals.results.rundir import RunWriter
+
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
 
 _TIMEOUT_S = 300
 
@@ -40,19 +44,33 @@ def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None
         raise ReportError("notebooks need `pip install 'pgvitals[notebooks]'`, or --skip notebooks") from None
     paths = notebook_paths(folder)
     environment = {**os.environ, "PGVITALS_RUN": str(writer.path)}
+    clients: list[NotebookClient] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         pages = []
-        for number, page in enumerate(pool.map(lambda path: _render(path, environment), paths), start=1):
-            pages.append(page)
-            if progress:
-                progress(number, len(paths))
+        try:
+            for number, page in enumerate(pool.map(lambda path: _render(path, environment, clients), paths), start=1):
+                pages.append(page)
+                if progress:
+                    progress(number, len(paths))
+        except BaseException:
+            _end_kernels(clients)  # nobody waits for the other notebooks, nor for a cell's time limit
+            raise
     names = tuple(f"notebooks/{path.stem}.html" for path in paths)
     for name, page in zip(names, pages, strict=True):
         writer.write_bytes(name, page.encode())
     return names
 
 
-def _render(path: Path, environment: dict[str, str]) -> str:
+def _end_kernels(clients: list[NotebookClient]) -> None:
+    for client in clients:
+        process = getattr(getattr(client.km, "provisioner", None), "process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+        # A kernel that dies while it starts leaves nbclient's exit hook behind, which then fails.
+        atexit.unregister(client._cleanup_kernel)
+
+
+def _render(path: Path, environment: dict[str, str], clients: list[NotebookClient]) -> str:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -70,6 +88,7 @@ def _render(path: Path, environment: dict[str, str]) -> str:
             timeout=_TIMEOUT_S,
             resources={"metadata": {"path": str(path.parent)}},
         )
+        clients.append(client)
         try:
             client.execute(env=environment)
         except CellExecutionError as error:
