@@ -16,7 +16,11 @@ class _Settings(BaseModel):
 
 
 class MeasurePlan(_Settings):
-    """How the lookups are sampled: ``batches`` a query of ``batch_size`` samples, spread over the run."""
+    """How the lookups are sampled: ``batches`` a query of ``batch_size`` samples, spread over the run.
+
+    A batch counts while the shares of CPU pressure and steal stay below their limits and the canary takes
+    at most ``canary_limit`` times its best.
+    """
 
     batches: int = Field(default=20, ge=1)
     batch_size: int = Field(default=100, ge=1)
@@ -24,6 +28,9 @@ class MeasurePlan(_Settings):
     parameter_sets: PositiveInt = 400
     pause_s: float = Field(default=0.0, ge=0)
     pytest_rounds: PositiveInt = 200
+    cpu_pressure_limit: PositiveFloat = 0.05
+    steal_limit: PositiveFloat = 0.01
+    canary_limit: float = Field(default=1.25, ge=1)
 
 
 class LoadPlan(_Settings):

@@ -16,9 +16,10 @@ from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import make_tasks
 from pgvitals.measure.sampler import Sampling, sample
-from pgvitals.profile import Profile
+from pgvitals.profile import MeasurePlan, Profile
 from pgvitals.results.records import Gate, IndexUse, Noise
 from pgvitals.results.rundir import RunWriter, index_table
+from pgvitals.stats.validity import Limits
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
@@ -62,14 +63,15 @@ def measure(
         before = usage.read(database)
         with terminal.bar(f"measure {len(tasks)} lookups", unit="batches") as bar:
             first = sample(database, tasks, profile.measure, seed=seed, progress=bar.batches)
-        samples = latency.mark_valid(first)
+        limits = _limits(profile.measure)
+        samples = latency.mark_valid(first, limits)
         taken: list[Sampling] = [first]
         if again := latency.undecided(samples, tasks, budget):
             names = ", ".join(task.query.key for task in again)
             with terminal.bar(f"second attempt: {names}", unit="batches") as bar:
                 second = sample(database, again, profile.measure, seed=seed, attempt=2, progress=bar.batches)
             best = min(each.canary_ms for each in first.noise)
-            samples = pd.concat([samples, latency.mark_valid(second, best_canary_ms=best)], ignore_index=True)
+            samples = pd.concat([samples, latency.mark_valid(second, limits, best_canary_ms=best)], ignore_index=True)
             taken.append(second)
         after = usage.read(database)
         with terminal.step("explain"):
@@ -85,3 +87,7 @@ def measure(
         plans=plans,
         noise=noise.summary([each for sampling in taken for each in sampling.noise]),
     )
+
+
+def _limits(plan: MeasurePlan) -> Limits:
+    return Limits(cpu_pressure=plan.cpu_pressure_limit, steal=plan.steal_limit, canary_ratio=plan.canary_limit)
