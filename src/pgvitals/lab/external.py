@@ -17,6 +17,7 @@ from pgvitals.lab.server import Server, one_line
 from pgvitals.lab.state import State
 
 MAINTENANCE_DATABASES = ("postgres", "template1")
+_ROLE_MARK = "made by pgvitals, dropped with its last database on this server"
 
 
 def parse(dsn: str) -> dict[str, str]:
@@ -71,11 +72,11 @@ def existing(dsn: str) -> Database:
 def start(state: State, dsn: str, roles: tuple[str, ...] = ()) -> Server:
     """Use the DSN's server: its database must be a maintenance database, or one of ours.
 
-    Roles belong to the whole server: those of ``roles`` that are not there yet will be ours, and are
-    dropped again at the end.
+    Roles belong to the whole server: those of ``roles`` that are not there yet are made and marked as
+    ours; the last lab to leave the server drops them.
 
     Raises:
-        GuardError: the DSN names somebody's database.
+        GuardError: the DSN names somebody's database, or a role of that name is somebody's.
         LabError: it cannot be reached, or may not create databases and roles.
     """
     params = parse(dsn)
@@ -94,9 +95,18 @@ def start(state: State, dsn: str, roles: tuple[str, ...] = ()) -> Server:
                 f"user {conn.info.user!r} may not create databases and roles on that server; "
                 "ask for CREATEDB and CREATEROLE, or use --postgres embedded"
             )
-        rows = conn.execute("select rolname from pg_roles where rolname = any(%s)", (list(roles),)).fetchall()
-        there = {str(found[0]) for found in rows}
-    state = state.with_changes(params=params, roles=tuple(role for role in roles if role not in there))
+        foreign = [role for role, ours in _known_roles(conn, roles).items() if not ours]
+        if foreign:
+            raise GuardError(
+                f"role {foreign[0]!r} is on that server already and was not made by pgvitals; it would be granted "
+                "privileges, so nothing is done there: take another server, or --postgres embedded"
+            )
+        state = state.with_changes(params=params, roles=roles)
+        try:
+            _make_roles(conn, roles)
+        except psycopg.Error as error:
+            stop(state)
+            raise LabError(f"the roles of the systems cannot be made: {one_line(error)}") from None
     return Server(state=state, halt=stop)
 
 
@@ -127,8 +137,29 @@ def _drop_databases(conn: psycopg.Connection, state: State) -> None:
         conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def _drop_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
+def _known_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> dict[str, bool]:
+    """Those of ``roles`` that the server has, and whether they are ours."""
+    rows = conn.execute(
+        "select rolname, coalesce(shobj_description(oid, 'pg_authid') = %s, false) from pg_roles "
+        "where rolname = any(%s)",
+        (_ROLE_MARK, list(roles)),
+    ).fetchall()
+    return {str(name): bool(ours) for name, ours in rows}
+
+
+def _make_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
+    there = _known_roles(conn, roles)
     for role in roles:
+        if role not in there:
+            name = sql.Identifier(role)
+            with conn.transaction():
+                conn.execute(sql.SQL("create role {} nologin nosuperuser nobypassrls").format(name))
+                conn.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(_ROLE_MARK)))
+
+
+def _drop_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
+    for role, ours in _known_roles(conn, roles).items():
         # Another lab on the same server may use it by now; the last one to go takes it along.
-        with contextlib.suppress(psycopg.errors.DependentObjectsStillExist):
-            conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+        if ours:
+            with contextlib.suppress(psycopg.errors.DependentObjectsStillExist, psycopg.errors.UndefinedObject):
+                conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))

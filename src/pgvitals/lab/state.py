@@ -102,7 +102,7 @@ class State:
     socket_dir: str | None = None
     databases: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()  # databases being made: named, not yet marked
-    roles: tuple[str, ...] = ()  # that we brought to somebody's server
+    roles: tuple[str, ...] = ()  # on somebody's server: ours as far as they carry our mark
     lab_database: str | None = None
     format: int = STATE_FORMAT
 
