@@ -30,7 +30,7 @@ PostgresOption = Annotated[
     ),
 ]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Of data and parameters; default: the profile's.")
+    int | None, typer.Option("--seed", min=0, max=2**63 - 1, help="Of data and parameters; default: the profile's.")
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Run directory to make; default: reports/runs/UTC-name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
