@@ -122,7 +122,9 @@ def _initdb(state: State, binaries: Path, password: str, identity: Identity) -> 
                 process.wait()
                 raise
     if process.returncode != 0:
-        raise LabError(f"initdb failed: {_last_line(errors or output)}")
+        why = _last_line(errors or output)
+        hint = "; set PGVITALS_HOME to a directory that everybody may enter" if "Permission denied" in why else ""
+        raise LabError(f"initdb failed: {why}{hint}")
 
 
 def _note(state: State, process: subprocess.Popen[Any], **changes: Any) -> State:
