@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+from alembic.util import CommandError
 
 from pgvitals.dataset.load import load
 from pgvitals.errors import MeasureError, MigrationError
@@ -64,7 +65,12 @@ def check_revisions(suite: Suite, system: System, start: str, end: str) -> None:
         MigrationError: a revision is unknown, of another system, or they are in the wrong order.
     """
     revisions = script(suite)
-    known = [each.revision for each in revisions.iterate_revisions(f"{system.name}@head", "base")][::-1]
+    try:
+        known = [each.revision for each in revisions.iterate_revisions(f"{system.name}@head", "base")][::-1]
+    except CommandError:
+        raise MigrationError(
+            f"system {system.name!r} has no Alembic branch of that label below {system.migrations_path}"
+        ) from None
     for revision in (start, end):
         if revision not in known:
             raise MigrationError(f"system {system.name!r} has no revision {revision!r}; it has: {', '.join(known)}")
