@@ -12,7 +12,7 @@ from psycopg import Error as DatabaseError
 
 from pgvitals.commands import lab, measure, read
 from pgvitals.errors import PgvitalsError
-from pgvitals.measure.refusal import refusal
+from pgvitals.refusal import refusal
 from pgvitals.terminal import Terminal
 
 app = typer.Typer(

@@ -13,12 +13,10 @@ from pgvitals.audit.rule import OLDEST, Looked, Rule, load_rules
 from pgvitals.audit.session import SETTINGS, Source, read_only
 from pgvitals.audit.statement import Parameters, checked, parameters, violations
 from pgvitals.errors import AuditError
+from pgvitals.refusal import refusal
 from pgvitals.results.outcome import Outcome, worst
 from pgvitals.results.records import Audit, Finding, RuleResult
 from pgvitals.system import System
-
-_QUOTING_CLASSES = ("21", "22", "23", "P0")
-"""SQLSTATE classes whose messages may quote a row's values: those are reported by their name alone."""
 
 
 def audit(
@@ -65,7 +63,7 @@ def _ask(conn: psycopg.Connection[Any], rule: Rule, system: System, kind: str, *
         except psycopg.Error as error:
             if conn.broken or conn.closed:
                 raise AuditError(f"the connection broke while {rule.id} looked at {system.name}; run again") from None
-            problem = _without_values(error)
+            problem = _why(error)
         except Exception as error:  # noqa: BLE001  (a probe is code like any other; the others still run)
             problem = f"the probe failed with {type(error).__name__}"
     outcome, evidence = (Outcome.ERROR, problem) if problem else _judge(rule, looked)
@@ -138,12 +136,7 @@ def _has_schema(conn: psycopg.Connection[Any], system: System) -> bool:
     return bool(row and row[0])
 
 
-def _without_values(error: psycopg.Error) -> str:
-    """What went wrong, on one line, without anything that a row holds."""
-    state = error.sqlstate or ""
-    if state.startswith(_QUOTING_CLASSES):
-        return f"SQLSTATE {state} ({type(error).__name__})"
-    if state == "57014":
+def _why(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.QueryCanceled):
         return f"gave up after {SETTINGS['statement_timeout']}, the statement timeout of the audit"
-    message = (error.diag.message_primary or str(error)).splitlines()[0]
-    return f"SQLSTATE {state}: {message}" if state else message
+    return refusal(error)

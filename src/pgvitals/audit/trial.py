@@ -17,6 +17,7 @@ from pgvitals.audit.rule import Rule
 from pgvitals.audit.run import audit
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database, guard
+from pgvitals.refusal import refusal
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import RuleResult
 from pgvitals.system import System
@@ -139,7 +140,7 @@ def _run(conn: psycopg.Connection[Any], path: Path, script: str) -> None:
     try:
         conn.execute(script)
     except psycopg.Error as error:
-        raise AuditError(f"{path}: {error.diag.message_primary or type(error).__name__}") from None
+        raise AuditError(f"{path}: {refusal(error)}") from None
 
 
 def _ask(database: Database, system: System, rules: Sequence[Rule]) -> tuple[RuleResult, ...]:

@@ -25,6 +25,7 @@ from pgvitals.lab.database import Database
 from pgvitals.lab.guard import require_ours
 from pgvitals.lab.migrate import current
 from pgvitals.profile import Profile
+from pgvitals.refusal import refusal
 from pgvitals.results.records import Dataset, TableRows
 from pgvitals.suite import Suite
 from pgvitals.system import System
@@ -219,6 +220,5 @@ def _as_owner(conn: Connection, system: System) -> Iterator[None]:
         yield
         conn.execute("reset role")
     except psycopg.Error as error:
-        said = error.diag.message_primary or type(error).__name__
         table = f"{error.diag.table_name}: " if error.diag.table_name else ""
-        raise DatasetError(f"loading system {system.name!r} failed: {table}{said}") from error
+        raise DatasetError(f"loading system {system.name!r} failed: {table}{refusal(error)}") from None

@@ -12,12 +12,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import StatementError
 
 from pgvitals.errors import MigrationError, PgvitalsError
 from pgvitals.lab import guard
 from pgvitals.lab.database import Database
 from pgvitals.lab.server import one_line
+from pgvitals.refusal import refusal
 from pgvitals.suite import Suite
 
 
@@ -95,9 +96,8 @@ def _migrate(suite: Suite, database: Database, revision: str, x: Mapping[str, st
             connection.commit()
     except CommandError as error:
         raise MigrationError(f"revision {revision!r}: {one_line(error)}") from None
-    except (SQLAlchemyError, psycopg.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        raise MigrationError(f"migrating to {revision!r} failed: {one_line(cause)}") from error
+    except (StatementError, psycopg.Error) as error:
+        raise MigrationError(f"migrating to {revision!r} failed: {refusal(error)}") from None
     except PgvitalsError:
         raise
     except Exception as error:

@@ -14,6 +14,7 @@ from pgvitals.errors import LoadTestError
 from pgvitals.lab.database import Database
 from pgvitals.measure.params import draw, tenant_of
 from pgvitals.query import Query
+from pgvitals.refusal import refusal
 from pgvitals.suite import Suite
 
 WARM_UP = 12  # executions of each query on each connection
@@ -131,10 +132,4 @@ def sanitised(key: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise LoadTestError(f"bench/{key}.sql fails in warm-up: {describe(error)}") from None
-
-
-def describe(error: psycopg.Error) -> str:
-    """Class and SQLSTATE of an error: its message may quote rows."""
-    state = error.sqlstate
-    return f"{type(error).__name__} ({state})" if state else type(error).__name__
+        raise LoadTestError(f"bench/{key}.sql fails in warm-up: {refusal(error)}") from None

@@ -20,7 +20,7 @@ from locust.runners import LocalRunner
 
 from pgvitals.errors import LabError, LoadTestError, PgvitalsError
 from pgvitals.lab import attach
-from pgvitals.load.client import Client, describe, prepare
+from pgvitals.load.client import Client, prepare
 from pgvitals.load.ledger import Ledger
 from pgvitals.load.mix import load_mix
 from pgvitals.load.output import write
@@ -29,6 +29,7 @@ from pgvitals.load.plan import make_plan
 from pgvitals.load.settings import Settings
 from pgvitals.load.summary import summarise
 from pgvitals.load.table import table
+from pgvitals.refusal import refusal
 from pgvitals.results.outcome import EXIT_CODES, Outcome
 from pgvitals.suite import Suite
 
@@ -115,7 +116,7 @@ class OpenLoop:
         try:
             rows = client.execute(request, parameters)
         except psycopg.Error as error:
-            failure = LoadTestError(describe(error))
+            failure = LoadTestError(refusal(error))
         except LabError:
             failure = LoadTestError("connection lost")
         done_ns = time.perf_counter_ns()

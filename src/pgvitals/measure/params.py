@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgvitals.errors import MeasureError
-from pgvitals.measure.refusal import refusal
 from pgvitals.query import Query
+from pgvitals.refusal import refusal
 from pgvitals.system import System
 
 _STATE_SIZE = 2**31 - 1

@@ -13,8 +13,8 @@ import psycopg
 from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
 from pgvitals.measure.params import draw, tenant_of, tenant_ranks
-from pgvitals.measure.refusal import refusal
 from pgvitals.query import Query
+from pgvitals.refusal import refusal
 from pgvitals.system import System
 
 
