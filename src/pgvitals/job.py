@@ -17,18 +17,19 @@ from pgvitals.audit.run import audit as run_audit
 from pgvitals.dataset import describe
 from pgvitals.errors import MeasureError
 from pgvitals.impact.compare import check_revisions, measure_impact
-from pgvitals.lab import Database, Server, start_server
+from pgvitals.lab import Database, Server
 from pgvitals.load.run import run as run_load_test
 from pgvitals.measure.bench_plugin import SAMPLES_FILE
 from pgvitals.measure.lookups import Lookups, measure
+from pgvitals.measure.prepare import at_rest
 from pgvitals.recording import Recording
 from pgvitals.report import judge_run, write_reports
 from pgvitals.request import PHASES, Request
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Load
+from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Load
 from pgvitals.results.rundir import Run, load_run
 from pgvitals.system import System
-from pgvitals.workbench import any_server, fill, lab_database, workbench
+from pgvitals.workbench import any_server, fill, lab_database, started, workbench
 
 
 def whole(request: Request, phases: Sequence[str]) -> Run:
@@ -40,8 +41,7 @@ def whole(request: Request, phases: Sequence[str]) -> Run:
     terminal = request.terminal
     wanted = {phase: phase in phases for phase in PHASES}
     with request.recording("run") as run:
-        with start_server(request.postgres, suite=request.suite) as server:
-            terminal.say(f"{server.kind} server: {server.why}")
+        with started(request.suite, request.postgres, terminal) as server:
             database = lab_database(server)
             with run.phase("dataset"):
                 dataset = fill(request.suite, database, request.profile, request.systems, terminal, seed=request.seed)
@@ -74,33 +74,33 @@ def whole(request: Request, phases: Sequence[str]) -> Run:
 def bench(request: Request) -> tuple[Run, Gate]:
     """Latency, plans and index usage of every lookup."""
     with request.recording("bench") as run:
-        with _workbench(request, run) as (database, _), run.phase("bench"):
-            _describe(request, database, run)
-            found = _lookups(request, database, run)
+        with _workbench(request, run) as (there, database), run.phase("bench"):
+            _describe(there, database, run)
+            found = _lookups(there, database, run)
         return _finish(request, run), found.gate
 
 
 def index_usage(request: Request) -> tuple[Run, tuple[IndexUse, ...]]:
     """The measurement of :func:`bench`, asked for its indexes."""
     with request.recording("indexes") as run:
-        with _workbench(request, run) as (database, _), run.phase("bench"):
-            found = _lookups(request, database, run)
+        with _workbench(request, run) as (there, database), run.phase("bench"):
+            found = _lookups(there, database, run)
         return _finish(request, run), found.index_usage
 
 
 def load_test(request: Request) -> tuple[Run, Load]:
     """The open-loop load test."""
     with request.recording("loadtest") as run:
-        with _workbench(request, run) as (database, _), run.phase("load"):
-            found = _load_test(request, database, run)
+        with _workbench(request, run) as (there, database), run.phase("load"):
+            found = _load_test(there, database, run)
         return _finish(request, run), found
 
 
 def audit(request: Request) -> tuple[Run, Audit]:
     """Every rule on every system."""
     with request.recording("audit") as run:
-        with _workbench(request, run) as (database, _), run.phase("audit"):
-            found = _audit(request, database, run, kind="lab")
+        with _workbench(request, run) as (there, database), run.phase("audit"):
+            found = _audit(there, database, run, kind="lab")
         return _finish(request, run), found
 
 
@@ -121,17 +121,16 @@ def _declared_impacts(request: Request) -> list[tuple[System, str, str]]:
 
 
 @contextmanager
-def _workbench(request: Request, run: Recording) -> Iterator[tuple[Database, Dataset]]:
+def _workbench(request: Request, run: Recording) -> Iterator[tuple[Request, Database]]:
+    """The lab to work on, and the request as it holds there."""
+    asked = request.profile if request.asked_profile else None
     with workbench(
-        request.suite,
-        request.postgres,
-        request.profile,
-        request.systems,
-        request.terminal,
-        seed=request.seed,
-    ) as bench_:
-        run.conditions(bench_.database, bench_.kind, bench_.why, bench_.dataset)
-        yield bench_.database, bench_.dataset
+        request.suite, request.postgres, asked, request.systems, request.terminal, request.asked_seed
+    ) as lab:
+        there = request.on(lab.dataset)
+        run.note(config=there.config())
+        run.conditions(lab.database, lab.kind, lab.why, lab.dataset)
+        yield there, lab.database
 
 
 def _describe(request: Request, database: Database, run: Recording) -> None:
@@ -190,7 +189,11 @@ def _told(output: str) -> str:
 
 def _load_test(request: Request, database: Database, run: Recording) -> Load:
     plan = request.profile.load
-    with request.terminal.step(f"load test, {plan.rate:g} requests/s for {plan.seconds:g} s"):
+    schemas = [system.schema_name for system in request.systems]
+    with (
+        request.terminal.step(f"load test, {plan.rate:g} requests/s for {plan.seconds:g} s"),
+        at_rest(database, schemas),
+    ):
         return run_load_test(
             request.suite, database, plan=plan, seed=request.seed, systems=request.systems, out=run.path
         )
@@ -219,6 +222,8 @@ def _claims(request: Request, run: Recording, wanted: bool) -> None:
         run.skip("claims", "not asked for")
     elif not any((system.folder / "claims.toml").exists() for system in request.systems):
         run.skip("claims", "no system of the suite has a claims.toml")
+    else:
+        run.skip("claims", "this version does not run claims yet")
 
 
 def _finish(request: Request, run: Recording) -> Run:

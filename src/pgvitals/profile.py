@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from pgvitals.errors import ProfileError
 from pgvitals.reading import first_problem, read_toml
 
+LEAST_ROUNDS = 8
+"""Fewer have no 95 % signed-rank interval to speak of."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -25,7 +28,6 @@ class MeasurePlan(_Settings):
     batches: int = Field(default=20, ge=1)
     batch_size: int = Field(default=100, ge=1)
     warmup: int = Field(default=12, ge=0)
-    parameter_sets: PositiveInt = 400
     pause_s: float = Field(default=0.0, ge=0)
     pytest_rounds: PositiveInt = 200
     cpu_pressure_limit: PositiveFloat = 0.05
@@ -42,12 +44,9 @@ class LoadPlan(_Settings):
 
 
 class ImpactPlan(_Settings):
-    """Rounds of the paired comparison, queries an arm and visit, and sets of fresh clones.
+    """Rounds of the paired comparison, queries an arm and visit, and sets of fresh clones."""
 
-    Fewer than 8 rounds have no 95 % signed-rank interval to speak of.
-    """
-
-    rounds: int = Field(default=40, ge=8)
+    rounds: int = Field(default=40, ge=LEAST_ROUNDS)
     per_arm: PositiveInt = 25
     clones: PositiveInt = 3
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pgvitals.profile import Profile
 from pgvitals.recording import Recording, record
+from pgvitals.results.records import Dataset
+from pgvitals.stats.validity import Limits
+from pgvitals.stats.verdict import GateRules
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
@@ -21,13 +24,31 @@ class Request:
     """What a command was asked for."""
 
     suite: Suite
-    profile: Profile
+    asked_profile: str | None  # None: what the lab holds, or the default for a new one
+    asked_seed: int | None  # None: that of the lab's data, or the profile's for a new one
     systems: tuple[System, ...]
     postgres: str
-    seed: int
     command: str
     out: Path | None
     terminal: Terminal
+
+    @property
+    def profile(self) -> Profile:
+        """The profile asked for, or the default."""
+        return self.suite.profiles.get(self.asked_profile)
+
+    @property
+    def seed(self) -> int:
+        """The seed asked for, or the profile's."""
+        return self.profile.seed if self.asked_seed is None else self.asked_seed
+
+    def on(self, dataset: Dataset) -> Request:
+        """The same request on a lab that holds ``dataset``: its profile and seed, unless others were asked for."""
+        return replace(
+            self,
+            asked_profile=dataset.profile,
+            asked_seed=dataset.seed if self.asked_seed is None else self.asked_seed,
+        )
 
     def config(self) -> dict[str, object]:
         """What ``run.json`` keeps of it; a DSN stays out, it may hold a password."""
@@ -37,6 +58,8 @@ class Request:
             "systems": [system.name for system in self.systems],
             "postgres": self.postgres if known else "a DSN",
             "seed": self.seed,
+            "limits": asdict(Limits()),
+            "gate": {**asdict(GateRules()), "budget_p95_ms": self.suite.config.budget_p95_ms},
             "plan": {
                 "measure": self.profile.measure.model_dump(),
                 "load": self.profile.load.model_dump(),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
 from pgvitals.dataset.load import load
 from pgvitals.dataset.stored import recall, remember
 from pgvitals.errors import DatasetError
-from pgvitals.lab import Database, Server, attach, start_server
-from pgvitals.lab import external as external_server
-from pgvitals.lab.attach import server_of, standing
+from pgvitals.lab import Database, Server, start_server
+from pgvitals.lab.attach import find, kind_of, server_of, standing
 from pgvitals.lab.choose import launch
 from pgvitals.lab.migrate import current, upgrade
 from pgvitals.profile import Profile
@@ -27,6 +26,7 @@ class Workbench:
 
     database: Database
     dataset: Dataset
+    profile: Profile
     kind: str  # of the server
     why: str
 
@@ -41,56 +41,84 @@ def fill(
     seed: int | None = None,
     fresh: bool = False,
 ) -> Dataset:
-    """Migrate the systems to their heads and load the profile into them."""
+    """Migrate the systems to their heads and load the profile into them, one after the other.
+
+    A system that holds this profile and seed already is left as it is, so that an interrupted load can
+    be taken up again.
+    """
+    seed = profile.seed if seed is None else seed
     with terminal.step(f"migrate {', '.join(system.name for system in systems)}"):
         for system in systems:
             upgrade(suite, database, f"{system.name}@head")
-    with terminal.bar("load", unit="rows") as progress:
-        dataset = load(
-            suite,
-            database,
-            profile,
-            systems=[system.name for system in systems],
-            seed=seed,
-            fresh=fresh,
-            progress=progress.rows,
-        )
     with database.connect() as conn:
-        remember(conn, dataset)
-    return dataset
+        whole = recall(conn)
+    for system in systems:
+        if whole is not None and not fresh and _holds(whole, system, profile, seed):
+            terminal.say(f"{system.name} holds profile {profile.name}, seed {seed}, already; --fresh loads it again")
+            continue
+        with terminal.bar(f"load {system.name}", unit="rows") as bar:
+            loaded = load(suite, database, profile, systems=[system.name], seed=seed, fresh=fresh, progress=bar.rows)
+        with database.connect() as conn:
+            whole = remember(conn, loaded)
+    assert whole is not None, "at least one system was loaded, now or before"
+    return whole
+
+
+def _holds(dataset: Dataset, system: System, profile: Profile, seed: int) -> bool:
+    loaded = {table.system for table in dataset.tables}
+    return system.name in loaded and (dataset.profile, dataset.seed) == (profile.name, seed)
 
 
 @contextmanager
 def workbench(
-    suite: Suite, postgres: str, profile: Profile, systems: Sequence[System], terminal: Terminal, *, seed: int
+    suite: Suite,
+    postgres: str,
+    profile: Profile | None,
+    systems: Sequence[System],
+    terminal: Terminal,
+    seed: int | None,
 ) -> Iterator[Workbench]:
-    """The lab that is up (or that a DSN names), else a server for the time of the block, filled from ``seed``.
+    """The lab that is up (or that a DSN names), else a server for the time of the block, filled.
+
+    Args:
+        profile: what the lab has to hold; None takes what it holds, or the default for a new one.
+        seed: of a new lab's data; None takes the profile's.
 
     Raises:
-        DatasetError: the lab that is up holds no dataset of these systems.
+        DatasetError: the lab that is up holds no dataset of these systems, or another profile's.
     """
-    if _reachable(suite, postgres):
-        database = attach(suite, postgres)
-        left = standing(suite)
-        yield _filled(suite, database, systems, left.kind if left else "external", "the lab that is up")
+    database = find(suite, postgres)
+    if database is not None:
+        terminal.say(f"{kind_of(database)} server: the lab that is up")
+        yield _filled(suite, database, profile, systems)
         return
-    with start_server(postgres, suite=suite) as server:
-        terminal.say(f"{server.kind} server: {server.why} (no lab is up; this one ends with the command)")
-        database = lab_database(server)
-        dataset = fill(suite, database, profile, systems, terminal, seed=seed)
-        yield Workbench(database=database, dataset=dataset, kind=server.kind, why=server.why)
+    chosen = profile or suite.profiles.get(None)
+    with started(suite, postgres, terminal) as server:
+        terminal.say("no lab is up: this server ends with the command")
+        made = lab_database(server)
+        dataset = fill(suite, made, chosen, systems, terminal, seed=seed)
+        yield Workbench(database=made, dataset=dataset, profile=chosen, kind=server.kind, why=server.why)
+
+
+@contextmanager
+def started(suite: Suite, postgres: str, terminal: Terminal) -> Iterator[Server]:
+    """A server for the time of the block, with word of what it is and why."""
+    with ExitStack() as stack:
+        with terminal.step("start a server"):
+            server = stack.enter_context(start_server(postgres, suite=suite))
+        terminal.say(f"{server.kind} server: {server.why}")
+        yield server
 
 
 @contextmanager
 def any_server(suite: Suite, postgres: str, terminal: Terminal) -> Iterator[Server]:
     """A server to make databases on: the one that is up, else one for the time of the block."""
-    left = standing(suite) if postgres == "auto" else None
-    if left is not None:
+    left = standing(suite)
+    if left is not None and postgres in ("auto", left.kind):
         terminal.say(f"{left.kind} server: the lab that is up")
         yield server_of(left)
         return
-    with start_server(postgres, suite=suite) as server:
-        terminal.say(f"{server.kind} server: {server.why}")
+    with started(suite, postgres, terminal) as server:
         yield server
 
 
@@ -112,38 +140,26 @@ def lab_database(server: Server) -> Database:
     return database
 
 
-def _reachable(suite: Suite, postgres: str) -> bool:
-    """Whether there is a database of ours to attach to, rather than a server to make one on."""
-    if postgres in ("embedded", "container"):
-        return False
-    if postgres == "auto":
-        return standing(suite) is not None
-    with external_server.connect(external_server.parse(postgres)) as conn:
-        return conn.info.dbname not in external_server.MAINTENANCE_DATABASES
-
-
-def _filled(suite: Suite, database: Database, systems: Sequence[System], kind: str, why: str) -> Workbench:
+def _filled(suite: Suite, database: Database, profile: Profile | None, systems: Sequence[System]) -> Workbench:
     with database.connect() as conn:
         dataset = recall(conn)
     if dataset is None:
         raise DatasetError("the lab holds no dataset yet; fill it with `pgvitals load`")
+    if profile is not None and profile.name != dataset.profile:
+        raise DatasetError(
+            f"the lab holds profile {dataset.profile!r}, not {profile.name!r}; "
+            f"`pgvitals load --profile {profile.name} --fresh` changes that"
+        )
     held = {table.system for table in dataset.tables}
     for system in systems:
         if system.name not in held:
             raise DatasetError(
                 f"the lab holds no rows of system {system.name!r}; `pgvitals load --system {system.name}`"
             )
-    revisions = current(suite, database)
     return Workbench(
         database=database,
-        dataset=Dataset(
-            profile=dataset.profile,
-            seed=dataset.seed,
-            checksum=dataset.checksum,
-            tables=dataset.tables,
-            load_s=dataset.load_s,
-            revisions=revisions,
-        ),
-        kind=kind,
-        why=why,
+        dataset=replace(dataset, revisions=current(suite, database)),
+        profile=profile or suite.profiles.get(dataset.profile),
+        kind=kind_of(database),
+        why="the lab that is up",
     )

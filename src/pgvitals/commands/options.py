@@ -49,14 +49,14 @@ def make_request(
     from pgvitals.suite import find_suite
 
     suite = find_suite()
-    chosen = suite.profiles.get(profile)
-    _ = suite.queries  # a broken query file is found before a server starts
+    # A broken file or an unknown name is found before a server starts.
+    _ = suite.queries, suite.profiles.get(profile)
     return Request(
         suite=suite,
-        profile=chosen,
+        asked_profile=profile,
+        asked_seed=seed,
         systems=suite.select(system),
         postgres=postgres,
-        seed=chosen.seed if seed is None else seed,
         command=_command_line(),
         out=out,
         terminal=terminal,

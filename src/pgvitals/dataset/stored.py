@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from pgvitals.dataset.checksum import overall_checksum
 from pgvitals.lab import guard
 from pgvitals.results.records import Dataset
 
 _TABLE = sql.Identifier(guard.MARKER_SCHEMA, "dataset")
 
 
-def remember(conn: psycopg.Connection, dataset: Dataset) -> None:
-    """Store the record in a database of ours, replacing an earlier one."""
+def remember(conn: psycopg.Connection, dataset: Dataset) -> Dataset:
+    """Store the record in a database of ours, beside what is stored of other systems; returns the whole.
+
+    Profile and seed are those of the last load.
+    """
     guard.require_ours(conn)
+    before = recall(conn)
+    if before is not None:
+        loaded = {table.system for table in dataset.tables}
+        kept = tuple(table for table in before.tables if table.system not in loaded)
+        tables = (*kept, *dataset.tables)
+        dataset = replace(
+            dataset,
+            tables=tables,
+            checksum=overall_checksum((each.system, each.table, each.rows, each.checksum) for each in tables),
+            load_s=dataset.load_s if not kept else dataset.load_s + before.load_s,
+            revisions={**before.revisions, **dataset.revisions},
+        )
     with conn.transaction():
         conn.execute(sql.SQL("create table if not exists {} (record jsonb not null)").format(_TABLE))
         conn.execute(sql.SQL("delete from {}").format(_TABLE))
         conn.execute(sql.SQL("insert into {} values (%s)").format(_TABLE), (Jsonb(to_jsonable_python(dataset)),))
+    return dataset
 
 
 def recall(conn: psycopg.Connection) -> Dataset | None:

@@ -10,25 +10,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
-import numpy as np
 from alembic.util import CommandError
 
 from pgvitals.dataset.load import load
 from pgvitals.errors import MeasureError, MigrationError
+from pgvitals.impact.rounds import AFTER, BEFORE, PLACEBO, Rounds, measure_rounds
 from pgvitals.impact.sizes import compare_sizes, sizes
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import script, upgrade
 from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import Runner, Task, make_tasks
-from pgvitals.measure.sampler import quiet_collector
 from pgvitals.profile import ImpactPlan, Profile
-from pgvitals.results.records import Contrast, Impact, Relation
+from pgvitals.results.records import Contrast, Impact
 from pgvitals.stats.compare import (
     ContrastVerdict,
-    abba_order,
     contrast,
     correct_for_many,
     count_alarms,
@@ -37,25 +34,12 @@ from pgvitals.stats.compare import (
     void_if_placebo_alarms,
 )
 from pgvitals.stats.percentile import percentile
-from pgvitals.stats.samples import FloatArray, IntArray
 from pgvitals.suite import Suite
 from pgvitals.system import System
-from pgvitals.terminal import Bar, Terminal
+from pgvitals.terminal import Terminal
 
 MARGIN = 0.05
 """Clones of one database differ by up to 4 % on p95; within this, two arms count as the same."""
-
-BEFORE, AFTER, PLACEBO = 0, 1, 2
-_WARMUP = 12
-_RECONNECT_EVERY = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Rounds:
-    """Latencies in ms of one query: (rounds, queries) an arm; ``group`` numbers the clones of each round."""
-
-    arms: tuple[FloatArray, FloatArray, FloatArray]
-    group: IntArray
 
 
 def check_revisions(suite: Suite, system: System, start: str, end: str) -> None:
@@ -108,183 +92,83 @@ def measure_impact(
             upgrade(suite, after, end)
         migration_s = time.monotonic() - began
         for database in (before, after):
-            with at_rest(database, [system.schema_name]):
-                pass
+            stack.enter_context(at_rest(database, [system.schema_name]))
         relations = compare_sizes(sizes(before, system.schema_name), sizes(after, system.schema_name))
-        tasks = _tasks(before, after, suite, system, profile, terminal, seed)
-        measured = _measure(server, before, after, tasks, profile.impact, terminal, seed)
-        return _judge(system, start, end, migration_s, tasks, measured, relations, before, after)
+        tasks, not_before, broken = _tasks(before, after, suite, system, profile.impact, terminal, seed)
+        compared = measure_rounds(server, before, after, tasks, profile.impact, terminal, seed)
+        return Impact(
+            system=system.name,
+            from_revision=start,
+            to_revision=end,
+            migration_s=migration_s,
+            margin=MARGIN,
+            rounds_measured=compared.measured,
+            rounds_dropped=compared.dropped,
+            placebo_alarms=count_alarms(_contrast(rounds, PLACEBO) for rounds in compared.rounds.values()),
+            contrasts=_judge(tasks, compared.rounds, before, after),
+            relations=relations,
+            not_before=not_before,
+            broken=broken,
+        )
 
 
 def _tasks(
-    before: Database, after: Database, suite: Suite, system: System, profile: Profile, terminal: Terminal, seed: int
-) -> list[Task]:
-    """The system's queries that run at both revisions; the others are named."""
+    before: Database, after: Database, suite: Suite, system: System, plan: ImpactPlan, terminal: Terminal, seed: int
+) -> tuple[list[Task], tuple[str, ...], tuple[str, ...]]:
+    """The system's queries that run at both revisions; those that do not before; those that broke after.
+
+    Every pair of executions has parameters of its own, so that the interval knows of their variety.
+    """
     usable: list[Task] = []
+    not_before: list[str] = []
+    broken: list[str] = []
     for query in suite.queries_of((system,)):
         try:
             (task,) = make_tasks(
-                before, [query], {system.name: system}, parameter_sets=profile.measure.parameter_sets, seed=seed
+                before, [query], {system.name: system}, parameter_sets=2 * plan.rounds * plan.per_arm, seed=seed
             )
-            for database in (before, after):
-                with Runner(database, system, task.role) as runner:
-                    runner.run(query, task.parameters[0])
+            _try(before, task)
         except MeasureError as error:
-            terminal.say(f"not compared: {error}")
+            terminal.say(f"not compared, it does not run before: {error}")
+            not_before.append(query.name)
+            continue
+        try:
+            _try(after, task)
+        except MeasureError as error:
+            terminal.say(f"BROKEN by the migration: {error}")
+            broken.append(query.name)
             continue
         usable.append(task)
-    if not usable:
+    if not usable and not broken:
         raise MeasureError(f"no query of system {system.name!r} runs at both revisions")
-    return usable
+    return usable, tuple(not_before), tuple(broken)
 
 
-def _measure(
-    server: Server,
-    before: Database,
-    after: Database,
-    tasks: Sequence[Task],
-    plan: ImpactPlan,
-    terminal: Terminal,
-    seed: int,
-) -> dict[str, _Rounds]:
-    rng = np.random.default_rng([seed, plan.rounds])
-    groups = np.array_split(np.arange(plan.rounds), plan.clones)
-    found: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {task.query.key: [] for task in tasks}
-    labels: list[int] = []
-    with terminal.bar(f"compare {len(tasks)} lookups on {plan.clones} sets of clones", unit="rounds") as bar:
-        for number, group in enumerate(groups):
-            if not len(group):
-                continue
-            with ExitStack() as stack:
-                # Made in a changing order: where a clone lies on disk must not depend on its arm.
-                sources = {BEFORE: before, AFTER: after, PLACEBO: before}
-                clones: dict[int, Database] = {}
-                for arm in rng.permutation(3):
-                    clones[int(arm)] = stack.enter_context(server.scratch(f"arm{arm}", sources[int(arm)]))
-                for arm in range(3):
-                    stack.enter_context(at_rest(clones[arm], [tasks[0].system.schema_name], vacuum=False))
-                _group(clones, tasks, plan, rng, len(group), found, bar, len(labels))
-            labels += [number] * len(group)
-    return {
-        key: _Rounds(
-            arms=(
-                np.array([each[BEFORE] for each in rounds]),
-                np.array([each[AFTER] for each in rounds]),
-                np.array([each[PLACEBO] for each in rounds]),
-            ),
-            group=np.array(labels),
-        )
-        for key, rounds in found.items()
-    }
-
-
-def _group(
-    clones: dict[int, Database],
-    tasks: Sequence[Task],
-    plan: ImpactPlan,
-    rng: np.random.Generator,
-    rounds: int,
-    found: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]],
-    bar: Bar,
-    done: int,
-) -> None:
-    """Rounds on one set of clones; every connection is remade every second round."""
-    order = abba_order(rng, rounds, arms=3)
-    runners: dict[tuple[int, str], Runner] = {}
-    try:
-        for number in range(rounds):
-            if number % _RECONNECT_EVERY == 0:
-                _close(runners)
-                runners = _open(clones, tasks, rng)
-            for position in rng.permutation(len(tasks)):
-                task = tasks[position]
-                found[task.query.key].append(_round(runners, task, order[number], plan.per_arm, done + number))
-            bar.batches(done + number + 1, plan.rounds)
-    finally:
-        _close(runners)
-
-
-def _round(
-    runners: dict[tuple[int, str], Runner], task: Task, order: IntArray, per_arm: int, number: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One round of one query: each arm twice, with the same parameters in the same order."""
-    count = len(task.parameters)
-    visits: dict[int, list[float]] = {BEFORE: [], AFTER: [], PLACEBO: []}
-    with quiet_collector():
-        for arm in order:
-            runner = runners[int(arm), task.role]
-            half = len(visits[int(arm)])
-            for step in range(per_arm):
-                parameters = task.parameters[(2 * number * per_arm + half + step) % count]
-                visits[int(arm)].append(runner.run(task.query, parameters).service_ns / 1e6)
-    return np.array(visits[BEFORE]), np.array(visits[AFTER]), np.array(visits[PLACEBO])
-
-
-def _open(
-    clones: dict[int, Database], tasks: Sequence[Task], rng: np.random.Generator
-) -> dict[tuple[int, str], Runner]:
-    runners: dict[tuple[int, str], Runner] = {}
-    try:
-        for arm in rng.permutation(3):
-            for role in {task.role for task in tasks}:
-                runner = Runner(clones[int(arm)], tasks[0].system, role)
-                runners[int(arm), role] = runner
-                for task in tasks:
-                    if task.role == role:
-                        for step in range(_WARMUP):
-                            runner.run(task.query, task.parameters[step % len(task.parameters)])
-    except BaseException:
-        _close(runners)
-        raise
-    return runners
-
-
-def _close(runners: dict[tuple[int, str], Runner]) -> None:
-    for runner in runners.values():
-        runner.close()
+def _try(database: Database, task: Task) -> None:
+    with Runner(database, task.system, task.role) as runner:
+        runner.run(task.query, task.parameters[0])
 
 
 def _judge(
-    system: System,
-    start: str,
-    end: str,
-    migration_s: float,
-    tasks: Sequence[Task],
-    measured: dict[str, _Rounds],
-    relations: tuple[Relation, ...],
-    before: Database,
-    after: Database,
-) -> Impact:
-    raw, placebos = [], []
-    for task in tasks:
-        rounds = measured[task.query.key]
-        raw.append(_contrast(rounds, AFTER))
-        placebos.append(_contrast(rounds, PLACEBO))
-    corrected = correct_for_many(raw)
+    tasks: Sequence[Task], measured: dict[str, Rounds], before: Database, after: Database
+) -> tuple[Contrast, ...]:
+    corrected = correct_for_many([_contrast(measured[task.query.key], AFTER) for task in tasks])
     contrasts = []
-    for task, verdict, placebo in zip(tasks, corrected, placebos, strict=True):
-        final = void_if_placebo_alarms(verdict, placebo)
-        contrasts.append(_record(task, measured[task.query.key], final, before, after))
-    return Impact(
-        system=system.name,
-        from_revision=start,
-        to_revision=end,
-        migration_s=migration_s,
-        margin=MARGIN,
-        placebo_alarms=count_alarms(placebos),
-        contrasts=tuple(contrasts),
-        relations=relations,
-    )
+    for task, verdict in zip(tasks, corrected, strict=True):
+        rounds = measured[task.query.key]
+        final = void_if_placebo_alarms(verdict, _contrast(rounds, PLACEBO))
+        contrasts.append(_record(task, rounds, final, before, after))
+    return tuple(contrasts)
 
 
-def _contrast(rounds: _Rounds, arm: int) -> ContrastVerdict:
+def _contrast(rounds: Rounds, arm: int) -> ContrastVerdict:
     first, second = rounds.arms[BEFORE], rounds.arms[arm]
     return contrast(
         typical_log_ratios(first, second), p95_log_ratios(first, second), margin=MARGIN, restarts=rounds.group
     )
 
 
-def _record(task: Task, rounds: _Rounds, verdict: ContrastVerdict, before: Database, after: Database) -> Contrast:
+def _record(task: Task, rounds: Rounds, verdict: ContrastVerdict, before: Database, after: Database) -> Contrast:
     old, new = rounds.arms[BEFORE].ravel(), rounds.arms[AFTER].ravel()
     assert verdict.typical.interval is not None, "a profile's least number of rounds has an interval"
     assert verdict.p95.interval is not None, "a profile's least number of rounds has an interval"

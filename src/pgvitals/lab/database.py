@@ -51,9 +51,13 @@ class Database:
         return create_engine("postgresql+psycopg://", creator=lambda: self.connect(role, autocommit=False))
 
     def environment(self) -> dict[str, str]:
-        """Variables by which a child process finds this database (a path and a name, no secret)."""
+        """Variables by which a child process finds this database: a state file's path and a name, no secret.
+
+        A database of ours that another machine or user made has no state file here; its DSN is handed
+        over as the user does it, in ``PGVITALS_DSN``.
+        """
         if self.state_path is None:
-            raise LabError(f"database {self.name!r} has no state file; start it with `pgvitals up`")
+            return {"PGVITALS_LAB": "", "PGVITALS_DSN": make_conninfo(**{**self.params, "dbname": self.name})}
         return {"PGVITALS_LAB": str(self.state_path), "PGVITALS_LAB_DATABASE": self.name}
 
 

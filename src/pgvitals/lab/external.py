@@ -57,18 +57,6 @@ def connect(params: dict[str, str]) -> psycopg.Connection:
         raise LabError(f"the given DSN cannot be reached: {said}") from None
 
 
-def existing(dsn: str) -> Database:
-    """The DSN's own database, which must be one that we made.
-
-    Raises:
-        GuardError: it is not.
-    """
-    params = parse(dsn)
-    with connect(params) as conn:
-        guard.require_ours(conn)
-        return Database(params=params, name=conn.info.dbname)
-
-
 def start(state: State, dsn: str, roles: tuple[str, ...] = ()) -> Server:
     """Use the DSN's server: its database must be a maintenance database, or one of ours.
 

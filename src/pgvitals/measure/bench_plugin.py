@@ -38,7 +38,6 @@ ARM = "pytest-benchmark"
 SAMPLES_FILE = "pytest_samples.parquet"
 _BATCH = 50
 _WARMUP = 12
-_PARAMETER_SETS = 400
 
 Lookup = Callable[[Any, Query], None]
 
@@ -117,7 +116,7 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
         systems = {query.system: session.suite.system(query.system)}
         seed = request.config.getoption("--seed")
         try:
-            (task,) = make_tasks(lab_database, [query], systems, parameter_sets=_PARAMETER_SETS, seed=seed)
+            (task,) = make_tasks(lab_database, [query], systems, parameter_sets=rounds + _WARMUP, seed=seed)
         except PgvitalsError as error:
             pytest.exit(f"pgvitals: {error}", returncode=2)
         benchmark.group = query.system

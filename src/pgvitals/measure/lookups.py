@@ -15,7 +15,7 @@ from pgvitals.measure import latency, noise
 from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import make_tasks
-from pgvitals.measure.sampler import Sampling, sample
+from pgvitals.measure.sampler import Sampling, parameter_sets, sample
 from pgvitals.profile import MeasurePlan, Profile
 from pgvitals.results.records import Gate, IndexUse, Noise
 from pgvitals.results.rundir import RunWriter, index_table
@@ -59,7 +59,7 @@ def measure(
         with terminal.step("vacuum, analyze and prewarm"):
             stack.enter_context(at_rest(database, [system.schema_name for system in systems]))
         with terminal.step(f"draw parameters of {len(queries)} lookups"):
-            tasks = make_tasks(database, queries, by_name, parameter_sets=profile.measure.parameter_sets, seed=seed)
+            tasks = make_tasks(database, queries, by_name, parameter_sets=parameter_sets(profile.measure), seed=seed)
         before = usage.read(database)
         with terminal.bar(f"measure {len(tasks)} lookups", unit="batches") as bar:
             first = sample(database, tasks, profile.measure, seed=seed, progress=bar.batches)

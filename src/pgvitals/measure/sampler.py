@@ -41,6 +41,14 @@ class Sampling:
     plan_choices: dict[str, tuple[int, int]]  # system/query -> (generic, custom) in the last batch
 
 
+def parameter_sets(plan: MeasurePlan) -> int:
+    """How many a lookup takes: every sample of two attempts has its own.
+
+    An interval from reused ones would know how the machine varies and not how the parameters do.
+    """
+    return 2 * plan.batches * plan.batch_size
+
+
 def sample(
     database: Database,
     tasks: Sequence[Task],
@@ -69,7 +77,7 @@ def sample(
                 key = (task.system.name, task.role)
                 if key not in runners:
                     runners[key] = stack.enter_context(Runner(database, task.system, task.role))
-                frame, batch_noise = _batch(runners[key], task, plan, batch)
+                frame, batch_noise = _batch(runners[key], task, plan, batch, attempt)
                 frames.append(frame)
                 noise.append(batch_noise)
                 order.append((task.system.name, task.query.name, batch))
@@ -89,11 +97,12 @@ def sample(
     )
 
 
-def _batch(runner: Runner, task: Task, plan: MeasurePlan, batch: int) -> tuple[pd.DataFrame, BatchNoise]:
+def _batch(runner: Runner, task: Task, plan: MeasurePlan, batch: int, attempt: int) -> tuple[pd.DataFrame, BatchNoise]:
     count = len(task.parameters)
     for step in range(plan.warmup):
         runner.run(task.query, task.parameters[(batch + step) % count])
-    chosen = [(batch * plan.batch_size + step) % count for step in range(plan.batch_size)]
+    first = ((attempt - 1) * plan.batches + batch) * plan.batch_size
+    chosen = [(first + step) % count for step in range(plan.batch_size)]
     probe = NoiseProbe()
     with quiet_collector():
         timings = [runner.run(task.query, task.parameters[index]) for index in chosen]

@@ -7,7 +7,7 @@ Every file is written from one of these and read back into it; ``FORMAT_VERSION`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pgvitals.results.outcome import Outcome
@@ -240,6 +240,10 @@ class Impact:
     placebo_alarms: int
     contrasts: tuple[Contrast, ...]
     relations: tuple[Relation, ...]
+    rounds_measured: int = 0
+    rounds_dropped: int = 0  # because processes waited for a CPU
+    not_before: tuple[str, ...] = ()  # lookups that do not run at from_revision
+    broken: tuple[str, ...] = ()  # lookups that ran before and fail after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,11 +277,3 @@ class Load:
     total: LoadQuery
     queries: tuple[LoadQuery, ...]
     error_samples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifacts:
-    """Names of what else is in the directory."""
-
-    plans: tuple[str, ...] = ()
-    notebooks: tuple[str, ...] = field(default=())
