@@ -13,6 +13,38 @@ import pytest
 from pgvitals.lab import Database, Server, start_server
 from pgvitals.suite import Suite, find_suite
 
+CONDITIONS = {
+    "container": (os.environ.get("PGVITALS_TEST_CONTAINER") == "1", "set PGVITALS_TEST_CONTAINER=1 beside an engine"),
+    "root": (os.geteuid() == 0, "they start servers as root"),
+}
+"""Marker -> (whether its tests run here, what it takes). Never skipped for what is merely missing."""
+_LEFT_OUT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say which tests need more than an ordinary user and the embedded server."""
+    for marker, (_, how) in CONDITIONS.items():
+        config.addinivalue_line("markers", f"{marker}: {how}")
+    config.stash[_LEFT_OUT] = {}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what cannot run here; the summary names it."""
+    for marker, (runs, _) in CONDITIONS.items():
+        if runs:
+            continue
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        config.stash[_LEFT_OUT][marker] = len(left_out)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for each kind of test that was left out."""
+    for marker, count in config.stash[_LEFT_OUT].items():
+        if count:
+            terminalreporter.write_line(f"NOT RUN: {count} tests marked '{marker}' ({CONDITIONS[marker][1]})")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_state() -> Iterator[None]:

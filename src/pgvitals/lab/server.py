@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from psycopg import sql
 from pgvitals.errors import GuardError, LabError
 from pgvitals.lab import guard
 from pgvitals.lab.database import Database
-from pgvitals.lab.state import State
+from pgvitals.lab.state import State, load_state
 
 CLONE_BY_FILES_FROM_BYTES = 40 * 2**20
 """Clone by file copy from this size on, through the WAL below it (docs/decisions/0004)."""
@@ -79,9 +80,18 @@ class Server:
     def _drop(self, name: str) -> None:
         with self.maintenance() as conn:
             conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        self._note(name)
+
+    def _note(self, name: str, *, unfinished: bool = False, made: bool = False) -> None:
+        """Note where a database stands (or, by default, that it is gone)."""
+        with contextlib.suppress(LabError):
+            self.state = load_state(self.state.path)  # other commands on this server note theirs there, too
+        others = [
+            tuple(each for each in names if each != name) for names in (self.state.databases, self.state.unfinished)
+        ]
         self.state = self.state.with_changes(
-            databases=tuple(other for other in self.state.databases if other != name),
-            unfinished=tuple(other for other in self.state.unfinished if other != name),
+            databases=(*others[0], name) if made else others[0],
+            unfinished=(*others[1], name) if unfinished else others[1],
         )
 
     @contextmanager
@@ -108,22 +118,22 @@ class Server:
                 if conn.info.server_version >= 150000:
                     parts.append(sql.SQL("strategy {}").format(sql.SQL(clone_strategy(conn, template.name))))
             # Remembered before it exists: a run killed in between is cleaned up either way.
-            self.state = self.state.with_changes(unfinished=(*self.state.unfinished, name))
+            self._note(name, unfinished=True)
             try:
                 conn.execute(sql.SQL(" ").join(parts))
             except psycopg.Error as error:
+                if error.sqlstate:  # the server itself says that there is none
+                    self._note(name)
                 raise LabError(f"cannot create a database on the {self.kind} server: {one_line(error)}") from None
         database = Database(params=self.state.params, name=name, state_path=self.state.path)
         try:
             with database.connect() as conn:
                 guard.stamp(conn)
         except BaseException:
-            self._drop(name)
+            with contextlib.suppress(LabError, psycopg.Error):
+                self._drop(name)
             raise
-        self.state = self.state.with_changes(
-            databases=(*self.state.databases, name),
-            unfinished=tuple(other for other in self.state.unfinished if other != name),
-        )
+        self._note(name, made=True)
         return database
 
 
