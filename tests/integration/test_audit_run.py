@@ -89,7 +89,7 @@ def test_a_rule_that_breaks_is_an_error_and_the_others_still_run(
     rules = [make(1, "select nothing from nowhere"), *select_rules(KEYS, ["KEY001"])]
     broken, sound = audit(database.connect, [system], rules=rules).results
     assert broken.outcome is Outcome.ERROR
-    assert broken.evidence == 'SQLSTATE 42P01: relation "nowhere" does not exist'
+    assert broken.evidence == 'relation "nowhere" does not exist (SQLSTATE 42P01)'
     assert sound.outcome is Outcome.PASS
 
 
@@ -141,7 +141,7 @@ def test_a_rule_cannot_write(database: Database, system: System, make: Make, wri
 def test_an_error_message_tells_no_value_of_a_row(database: Database, system: System, make: Make) -> None:
     leak = make(1, "select (select email::int from rule_test.clients)::text as object, '' as detail, '' as remediation")
     outcome, evidence = one(audit(database.connect, [system], rules=[leak]))
-    assert (outcome, evidence) == (Outcome.ERROR, "SQLSTATE 22P02 (InvalidTextRepresentation)")
+    assert (outcome, evidence) == (Outcome.ERROR, "InvalidTextRepresentation (SQLSTATE 22P02)")
 
 
 def test_a_rule_that_takes_too_long_gives_up(

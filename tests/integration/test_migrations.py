@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -277,6 +278,42 @@ def test_a_failed_statement_ends_as_one_line_without_row_values(suite: Suite, da
     assert '"ck_locations_zip_format"' in refused.stdout + refused.stderr
     assert "Traceback" not in refused.stderr
     assert "secret" not in refused.stdout + refused.stderr
+
+
+CAST = """
+from alembic import op
+
+revision = "a_cast"
+down_revision = "practice_0001"
+
+
+def upgrade():
+    op.execute("alter table practice.locations alter city type integer using city::integer")
+"""
+
+
+@pytest.fixture
+def casting(suite: Suite, tmp_path: Path) -> Suite:
+    """The suite with one more revision beside the cleanup of practice: it reads a text as a number."""
+    shutil.copytree(suite.root / "fixtures", tmp_path / "fixtures")
+    shutil.copy(suite.root / "pyproject.toml", tmp_path)
+    (tmp_path / "fixtures/practice/migrations/a_cast.py").write_text(CAST, encoding="utf-8")
+    return find_suite(tmp_path)
+
+
+def test_a_value_that_cannot_be_cast_is_not_repeated(casting: Suite, database: Database) -> None:
+    upgrade(casting, database, "practice_0001")
+    with database.connect() as conn:
+        add_location(conn, zip_code="12207")
+    with pytest.raises(MigrationError) as caught:
+        upgrade(casting, database, "a_cast")
+    assert str(caught.value) == "migrating to 'a_cast' failed: InvalidTextRepresentation (SQLSTATE 22P02)"
+    assert caught.value.__suppress_context__, "nor does a traceback show it"
+    refused = alembic("upgrade", "a_cast", suite=casting, database=database)
+    assert refused.returncode != 0
+    assert "InvalidTextRepresentation (SQLSTATE 22P02) (in: alter table" in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "Albany" not in refused.stdout + refused.stderr
 
 
 def add_location(conn: psycopg.Connection, zip_code: str) -> None:
