@@ -254,6 +254,59 @@ def test_an_index_is_unused_only_where_there_is_a_workload(ask: Ask) -> None:
     assert "scanned 150 times" in found.findings[0].detail
 
 
+TENANTS = f"""
+create table workspaces (id int primary key, name text);
+create index idle on workspaces (name);
+{TABLE}
+alter table t add workspace_id int references workspaces;
+create index by_workspace_a on t (workspace_id, a);
+create index by_workspace on t (workspace_id);
+create index by_workspace_b on t (workspace_id, b);
+create index used on t (a);
+"""
+
+
+def test_of_the_indexes_that_a_tenant_leads_the_foreign_key_needs_only_the_smallest(ask: Ask, lab: Database) -> None:
+    found = ask("IDX004", TENANTS + WORKLOAD)
+    assert objects(found) == ["by_workspace_a", "by_workspace_b"]
+    assert found.evidence.startswith(
+        "indexes that are only there to be read checked: 3; violations: 2;"
+        " not judged: 2 enforcing something, 1 needed by foreign keys (one each),"
+        " 1 on tables with fewer than 100 index scans; since "
+    )
+    cure(lab, found)
+    assert ask("KEY002").outcome is Outcome.PASS
+    assert objects(ask("IDX004")) == []
+
+
+@pytest.mark.parametrize(
+    "stays",
+    [
+        "create unique index enforces on t (workspace_id, id)",
+        "create index answers on t (workspace_id, c) include (d);"
+        "do $$ begin for n in 1 .. 150 loop perform from t where workspace_id = 1 and c = 'x'; end loop; end $$",
+    ],
+    ids=["it enforces something", "it was used"],
+)
+def test_a_foreign_key_needs_no_index_beside_one_that_stays(ask: Ask, lab: Database, stays: str) -> None:
+    found = ask("IDX004", f"set enable_seqscan = off; {TENANTS} {stays}; {WORKLOAD}")
+    assert objects(found) == ["by_workspace", "by_workspace_a", "by_workspace_b"]
+    cure(lab, found)
+    assert ask("KEY002").outcome is Outcome.PASS
+
+
+def test_where_every_index_is_needed_the_evidence_says_for_what(ask: Ask) -> None:
+    script = (
+        f"{TABLE} create unique index used on t (a); create table p (id int primary key);"
+        "alter table t add p_id int references p; create index on t (p_id)"
+    )
+    result = ask("IDX004", f"{script}; {WORKLOAD}")
+    assert (result.outcome, result.evidence) == (
+        Outcome.NOT_APPLICABLE,
+        "no index to judge; not judged: 3 enforcing something, 1 needed by foreign keys (one each)",
+    )
+
+
 def test_an_index_that_enforces_or_supports_a_foreign_key_is_not_judged(ask: Ask) -> None:
     script = (
         f"{TABLE} create index used on t (a); create unique index u on t (b); create table p (id int primary key);"

@@ -13,16 +13,43 @@ table_use as (
   group by 1
   having sum(pg_stat_get_numscans(i.oid)) >= 100
 ),
--- Indexes that are there to be read: they enforce nothing, and no foreign key needs them.
-judged as (
-  select i.oid, i.qualified, i.is_partitioned, u.scans, t.scans as table_scans,
+-- The indexes of a table, partitions under their own, and whether they enforce something.
+whole_indexes as (
+  select i.oid, i.qualified, i.is_partitioned, coalesce(pg_partition_root(i.table_oid), i.table_oid) as table_oid,
+    u.scans, i.is_unique or i.is_exclusion or i.is_replica_identity as enforces, i.key_count, s.bytes,
     exists (select from unnest(i.key_attnums) as key where key = 0) as has_expression
   from indexes as i
   join index_use as u on u.oid = i.oid
-  join table_use as t on t.oid = coalesce(pg_partition_root(i.table_oid), i.table_oid)
-  where not i.is_unique and not i.is_exclusion and not i.is_replica_identity and i.is_valid
-    and i.oid not in (
-      select coalesce(pg_partition_root(f.index_oid), f.index_oid) from foreign_key_indexes as f)
+  join index_sizes as s on s.oid = i.oid
+  where i.is_valid
+),
+-- The one index that each foreign key needs, in each table or partition that enforces it: one that stays
+-- anyway, because it enforces something or was used, else the smallest.
+needed as (
+  select distinct on (f.foreign_key_oid, f.table_oid) i.oid
+  from foreign_key_indexes as f
+  join whole_indexes as i on i.oid = coalesce(pg_partition_root(f.index_oid), f.index_oid)
+  order by f.foreign_key_oid, f.table_oid, i.enforces desc, i.scans > 0 desc, i.bytes, i.key_count, i.qualified
+),
+-- exempt: why an index is not judged, or null.
+sorted_out as (
+  select i.*, t.scans as table_scans,
+    case when i.enforces then 'enforces'
+      when t.oid is null then 'idle'
+      when i.oid in (select n.oid from needed as n) then 'needed' end as exempt
+  from whole_indexes as i
+  left join table_use as t on t.oid = i.table_oid
+),
+judged as (
+  select * from sorted_out where exempt is null
+),
+left_out as (
+  select 'not judged: ' || concat_ws(', ',
+    nullif(count(*) filter (where exempt = 'enforces'), 0) || ' enforcing something',
+    nullif(count(*) filter (where exempt = 'needed'), 0) || ' needed by foreign keys (one each)',
+    nullif(count(*) filter (where exempt = 'idle'), 0) || ' on tables with fewer than 100 index scans') as text
+  from sorted_out
+  having count(exempt) > 0
 ),
 since as (
   select case when d.stats_reset is null then 'since the statistics began (they were never reset)'
