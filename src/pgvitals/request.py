@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pgvitals.measure.latency import limits
 from pgvitals.profile import Profile
 from pgvitals.recording import Recording, record
 from pgvitals.results.records import Dataset
-from pgvitals.stats.validity import Limits
 from pgvitals.stats.verdict import GateRules
 from pgvitals.suite import Suite
 from pgvitals.system import System
@@ -58,7 +58,7 @@ class Request:
             "systems": [system.name for system in self.systems],
             "postgres": self.postgres if known else "a DSN",
             "seed": self.seed,
-            "limits": asdict(Limits()),
+            "limits": asdict(limits(self.profile.measure)),
             "gate": {**asdict(GateRules()), "budget_p95_ms": self.suite.config.budget_p95_ms},
             "plan": {
                 "measure": self.profile.measure.model_dump(),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pgvitals.measure.runner import Task
 from pgvitals.measure.sampler import Sampling
+from pgvitals.profile import MeasurePlan
 from pgvitals.results.records import Gate, Latency
 from pgvitals.stats.percentile import percentile, summary
 from pgvitals.stats.validity import Limits, valid_batches
@@ -18,11 +19,14 @@ MEASURED = ""
 """The arm of the sampler's own samples in ``samples.parquet``; other arms name other instruments."""
 
 
-def mark_valid(
-    sampling: Sampling, limits: Limits | None = None, *, best_canary_ms: float | None = None
-) -> pd.DataFrame:
+def limits(plan: MeasurePlan) -> Limits:
+    """The noise that a batch of this plan bears."""
+    return Limits(cpu_pressure=plan.cpu_pressure_limit, steal=plan.steal_limit, canary_ratio=plan.canary_limit)
+
+
+def mark_valid(sampling: Sampling, borne: Limits | None = None, *, best_canary_ms: float | None = None) -> pd.DataFrame:
     """The samples with ``valid`` set batch by batch from the noise beside them."""
-    flags = valid_batches(sampling.noise, limits, best_canary_ms=best_canary_ms)
+    flags = valid_batches(sampling.noise, borne, best_canary_ms=best_canary_ms)
     samples = sampling.samples.copy()
     quiet = pd.Series(np.asarray(flags, dtype=bool), index=pd.MultiIndex.from_tuples(sampling.order))
     keys = pd.MultiIndex.from_frame(samples[["system", "query", "batch"]])

@@ -16,10 +16,9 @@ from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import make_tasks
 from pgvitals.measure.sampler import Sampling, parameter_sets, sample
-from pgvitals.profile import MeasurePlan, Profile
+from pgvitals.profile import Profile
 from pgvitals.results.records import Gate, IndexUse, Noise
 from pgvitals.results.rundir import RunWriter, index_table
-from pgvitals.stats.validity import Limits
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
@@ -63,7 +62,7 @@ def measure(
         before = usage.read(database)
         with terminal.bar(f"measure {len(tasks)} lookups", unit="batches") as bar:
             first = sample(database, tasks, profile.measure, seed=seed, progress=bar.batches)
-        limits = _limits(profile.measure)
+        limits = latency.limits(profile.measure)
         samples = latency.mark_valid(first, limits)
         taken: list[Sampling] = [first]
         if again := latency.undecided(samples, tasks, budget):
@@ -87,7 +86,3 @@ def measure(
         plans=plans,
         noise=noise.summary([each for sampling in taken for each in sampling.noise]),
     )
-
-
-def _limits(plan: MeasurePlan) -> Limits:
-    return Limits(cpu_pressure=plan.cpu_pressure_limit, steal=plan.steal_limit, canary_ratio=plan.canary_limit)
