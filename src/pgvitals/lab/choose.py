@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pgvitals.errors import LabError
 from pgvitals.lab import container, embedded, external
@@ -36,7 +37,14 @@ def launch(postgres: str, *, suite: Suite, persistent: bool) -> Server:
     if kind == "external":
         roles = [role for system in suite.systems.values() for role in (system.roles.owner, system.roles.app)]
         return external.start(state, dsn, tuple(roles))
-    return container.start(state) if kind == "container" else embedded.start(state)
+    if kind == "embedded":
+        return embedded.start(state)
+    try:
+        return container.start(state)
+    except LabError as error:
+        if postgres != "auto":
+            raise
+        return embedded.start(replace(state, id=new_id(), kind="embedded", why=_instead(error)))
 
 
 @contextmanager
@@ -59,14 +67,18 @@ def _choose(postgres: str) -> tuple[str, str, str]:
         return postgres, f"asked for with --postgres {postgres}", ""
     if postgres != "auto":
         if "=" not in postgres and "://" not in postgres:
-            raise LabError(f"--postgres {postgres!r}: expected auto, embedded, container or a DSN")
+            shown = repr(postgres) if postgres.isidentifier() else "(not repeated: it may hold a password)"
+            raise LabError(f"--postgres {shown}: expected auto, embedded, container or a DSN")
         return "external", "asked for with --postgres DSN", postgres
     if dsn := os.environ.get("PGVITALS_DSN"):
         return "external", "PGVITALS_DSN is set", dsn
     try:
         container.require_image()
     except LabError as error:
-        return "embedded", f"no container: {error}", ""
-    except ImportError:
-        return "embedded", "no container: the container extra is not installed", ""
+        return "embedded", _instead(error), ""
     return "container", f"a Docker engine answers and has {container.image_name()}", ""
+
+
+def _instead(error: LabError) -> str:
+    """Why there is no container, without the engine's own words: they name hosts and addresses."""
+    return f"no container: {str(error).split(' (')[0].split('; ')[0]}"

@@ -14,7 +14,7 @@ from pgvitals.errors import GuardError, LabError
 from pgvitals.lab import guard
 from pgvitals.lab.database import Database
 from pgvitals.lab.server import Server, one_line
-from pgvitals.lab.state import State
+from pgvitals.lab.state import State, all_states
 
 MAINTENANCE_DATABASES = ("postgres", "template1")
 _ROLE_MARK = "made by pgvitals, dropped with its last database on this server"
@@ -33,11 +33,12 @@ def parse(dsn: str) -> dict[str, str]:
             "the given DSN cannot be parsed; expected 'postgresql://user@host:port/dbname' or 'host=… dbname=…'"
         ) from None
     params = cast("dict[str, str]", {key: str(value) for key, value in parsed.items() if value is not None})
-    # libpq would quote these in its complaint, and they may be the tail of an unescaped password.
-    hosts = params.get("host", "").split(",")
-    if any("@" in host.lstrip("@") for host in hosts) or params.get("port", "0").strip(",0123456789"):
+    # libpq would quote host and port in its complaint, and they may be the tail of an unescaped password.
+    place = dsn.partition("://")[2].partition("?")[0]
+    astray = place.count("@") > 1 or "@" in place.partition("/")[2]
+    if astray or params.get("port", "0").strip(",0123456789"):
         raise LabError(
-            "the given DSN has no usable host or port; write @ : / # in a user name or password as %40 %3A %2F %23"
+            "the given DSN has no usable host or port; write @ : / ? in a user name or password as %40 %3A %2F %3F"
         )
     return params
 
@@ -92,9 +93,11 @@ def start(state: State, dsn: str, roles: tuple[str, ...] = ()) -> Server:
         state = state.with_changes(params=params, roles=roles)
         try:
             _make_roles(conn, roles)
-        except psycopg.Error as error:
+        except BaseException as error:
             stop(state)
-            raise LabError(f"the roles of the systems cannot be made: {one_line(error)}") from None
+            if isinstance(error, psycopg.Error):
+                raise LabError(f"the roles of the systems cannot be made: {one_line(error)}") from None
+            raise
     return Server(state=state, halt=stop)
 
 
@@ -108,7 +111,8 @@ def stop(state: State) -> None:
         with connect(state.params) as conn:
             try:
                 _drop_databases(conn, state)
-                _drop_roles(conn, state.roles)
+                if not any(_shares_server(other, state) for other in all_states()):
+                    _drop_roles(conn, state.roles)
             except psycopg.Error as error:
                 raise LabError(f"what we made on the external server cannot be dropped: {one_line(error)}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
@@ -123,6 +127,13 @@ def _drop_databases(conn: psycopg.Connection, state: State) -> None:
                 if not guard.is_ours(inside):
                     continue
         conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _shares_server(other: State, state: State) -> bool:
+    """Whether another lab of this user is on that server: it needs the roles, even before it has migrated."""
+    place = ("host", "hostaddr", "port", "service")
+    same = [other.params.get(key) == state.params.get(key) for key in place]
+    return other.id != state.id and other.kind == state.kind and all(same)
 
 
 def _known_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> dict[str, bool]:
@@ -147,7 +158,7 @@ def _make_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
 
 def _drop_roles(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
     for role, ours in _known_roles(conn, roles).items():
-        # Another lab on the same server may use it by now; the last one to go takes it along.
+        # A lab of somebody else may use it by now; the last one to go takes it along.
         if ours:
             with contextlib.suppress(psycopg.errors.DependentObjectsStillExist, psycopg.errors.UndefinedObject):
                 conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
