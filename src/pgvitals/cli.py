@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
@@ -20,7 +21,8 @@ app = typer.Typer(
     help="The lab in which a PostgreSQL schema proves itself before it ships.\n\n"
     "`pgvitals run` does the whole job on a server of its own. `pgvitals up` and `pgvitals load` leave a lab "
     "to explore; the other commands then measure that one.\n\n"
-    "Exit codes: 0 pass, 1 a gate or rule failed, 2 bad input or environment, 3 inconclusive, 130 interrupted.",
+    "Exit codes: 0 pass, 1 the gate (for `audit`: a rule) failed, 2 bad input or environment, 3 inconclusive, "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -72,7 +74,7 @@ def run_app(commands: typer.Typer) -> NoReturn:
         terminal.error(str(error))
         code = 2
     except (KeyboardInterrupt, typer.Abort):
-        terminal.error("interrupted; nothing was left behind")
+        terminal.error("interrupted; nothing half-done was left behind")
         code = 130
     except OSError as error:
         terminal.error(f"{error.filename or 'the system'}: {error.strerror or error}")
@@ -80,11 +82,12 @@ def run_app(commands: typer.Typer) -> NoReturn:
     except DatabaseError as error:
         terminal.error(f"the database refused: {refusal(error)}")
         code = 2
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         shown = getattr(error, "format_message", None)
         if shown is None:
-            raise
-        if message := shown().rstrip("."):  # without a command the help was shown, and is the message
+            traceback.print_exc()  # a bug; 1 would say that a gate has failed
+            terminal.error(f"{type(error).__name__}: a bug in pgvitals; please report it with the lines above")
+        elif message := shown().rstrip("."):  # without a command the help was shown, and is the message
             terminal.error(f"{message}; `pgvitals --help` lists what there is")
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -32,9 +32,9 @@ def latency_table(gate: Gate) -> Table:
         ("lookup", "left"),
         ("p50 ms", "right"),
         ("p95 ms", "right"),
-        (f"{_confidence(gate)} interval", "right"),
+        (f"{_confidence(gate)} interval of p95", "right"),
         ("p99 ms", "right"),
-        ("budget", "right"),
+        ("budget ms", "right"),
         ("verdict", "left"),
     ]
     return table("Latency of the lookups (execute and fetch)", columns, rows)
@@ -149,7 +149,20 @@ def impact_table(impact: Impact) -> Table:
         ("ratio (p95)", "right"),
         ("verdict", "left"),
     ]
-    return table(f"{impact.system}: {impact.from_revision} → {impact.to_revision}", columns, rows)
+    rounds = f"{impact.rounds_measured - impact.rounds_dropped} of {impact.rounds_measured} rounds count"
+    title = f"{impact.system}: {impact.from_revision} → {impact.to_revision} ({rounds})"
+    rows += [(escape(name), "", "", "", "", "", "", "[bold red]broken[/]") for name in impact.broken]
+    rows += [(escape(name), "", "", "", "", "", "", "not before") for name in impact.not_before]
+    return table(title, columns, rows)
+
+
+def impact_outcome(impacts: Iterable[Impact]) -> Outcome:
+    """Fail if a lookup broke; inconclusive if no comparison was decided; else pass: a change is no failure."""
+    found = list(impacts)
+    if any(impact.broken for impact in found):
+        return Outcome.FAIL
+    decided = [each for impact in found for each in impact.contrasts if each.verdict not in ("inconclusive", "void")]
+    return Outcome.PASS if decided else Outcome.INCONCLUSIVE
 
 
 def _confidence(gate: Gate) -> str:

@@ -150,6 +150,7 @@ def impact(
     terminal.line(f"report: {done.path / 'report.html'}")
     if as_json:
         print_json({"run": str(done.path), "impact": found})
+    finish(tables.impact_outcome(found))
 
 
 def indexes(
@@ -160,7 +161,7 @@ def indexes(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Which indexes the lookups use, how often, and what they weigh."""
+    """Which indexes the lookups use, how often, and what they weigh. It informs and judges nothing."""
     terminal = Terminal(quiet=as_json)
     request = make_request(terminal, profile, system, postgres, seed, out)
     from pgvitals import job, tables

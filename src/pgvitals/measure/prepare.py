@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import psycopg
 from psycopg import sql
 
+from pgvitals.errors import LabError
 from pgvitals.lab import guard
 from pgvitals.lab.database import Database
 
@@ -33,7 +34,7 @@ def at_rest(database: Database, schemas: Sequence[str], *, vacuum: bool = True) 
         yield
     finally:
         # The server may be gone already when the block ends with an interrupt.
-        with contextlib.suppress(psycopg.Error), database.connect() as conn:
+        with contextlib.suppress(psycopg.Error, LabError), database.connect() as conn:
             for table in tables:
                 conn.execute(sql.SQL("alter table {} reset (autovacuum_enabled)").format(table))
 

@@ -226,6 +226,10 @@ def _impact(impact: Impact) -> str:
         f"{duration(impact.migration_s)}; {alarms}; ratios are after / before, "
         f"±{impact.margin * 100:g} % is the same.\n\n"
     )
+    if impact.broken:
+        told += f"**Broken by the migration:** {', '.join(map(code, impact.broken))}\n\n"
+    if impact.not_before:
+        told += f"Not compared, as they do not run before it: {', '.join(map(code, impact.not_before))}\n\n"
     changes = review_impact(impact)
     sizes = [
         (name, size(r.before_bytes), size(r.after_bytes), size_change(r.before_bytes, r.after_bytes))

@@ -1,8 +1,9 @@
 """The one sentence at the top of every report: what a run says as a whole, and why.
 
 The latency gate decides; a run without one is decided by the worst of its other judged parts, audit and load
-test. What those say beside the gate stands in the same sentence, so that nothing passes silently. Impact and
-index usage inform and never fail a run.
+test. Requests that failed under load, and lookups that a migration broke, fail a run beside any gate. What the
+rest says stands in the same sentence, so that nothing passes silently. How much faster or slower a migration
+made a lookup, and which indexes were used, informs and never fails a run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from pgvitals.report.wording import plural
 from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
-from pgvitals.results.records import Audit, Gate, Load
+from pgvitals.results.records import Audit, Gate, Impact, Load
 from pgvitals.results.rundir import Run
 
 NOT_MEASURED = "not measured"
@@ -77,11 +78,12 @@ def headline(outcome: Outcome) -> str:
 
 def judge_run(run: Run) -> Verdict:
     """The verdict of a run over the parts that it has."""
-    failed = _phases(run.info.phases)
+    failed = (*_phases(run.info.phases), *_broken(run.impacts))
     gate, others = _latency(run.gate), (_audit(run.audit), _load(run.load))
     parts = (gate, *others, *failed)
     judged = [part for part in parts if part.outcome is not None]
-    deciding = [part for part in ((gate, *failed) if gate.outcome is not None else judged) if part.outcome is not None]
+    loud = [part for part in others if part.anchor == "load" and part.outcome is Outcome.FAIL]
+    deciding = [gate, *loud, *failed] if gate.outcome is not None else judged
     if not deciding:
         sentence = "This run holds nothing that passes or fails."
         return Verdict(outcome=Outcome.NOT_APPLICABLE, subject="", sentence=sentence, parts=parts)
@@ -187,6 +189,20 @@ def _phases(phases: dict[str, str]) -> tuple[Part, ...]:
         )
         for name, state in phases.items()
         if state.startswith("failed")
+    )
+
+
+def _broken(impacts: Iterable[Impact]) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            name=f"Impact of {impact.to_revision}",
+            anchor="impact",
+            outcome=Outcome.FAIL,
+            counts=f"{plural(len(impact.broken), 'lookup')} broken",
+            sentence=_sentence(f"{impact.to_revision} breaks {', '.join(impact.broken)}"),
+        )
+        for impact in impacts
+        if impact.broken
     )
 
 
