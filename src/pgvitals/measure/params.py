@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from psycopg.types.string import TextLoader
 
 from pgvitals.errors import MeasureError
 from pgvitals.query import Query
@@ -44,6 +45,8 @@ def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict
     )
     try:
         with conn.cursor(row_factory=dict_row) as cursor:
+            for name in ("json", "jsonb"):  # as the text that goes back as a parameter
+                cursor.adapters.register_loader(name, TextLoader)
             rows = cursor.execute(statement).fetchall()
     except psycopg.Error as error:
         raise MeasureError(f"{query.path}: 'params' fails with {refusal(error)}") from None

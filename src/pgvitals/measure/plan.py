@@ -92,11 +92,11 @@ def walk(node: Plan) -> Iterator[Plan]:
 
 
 def _spread(task: Task) -> list[int]:
-    """Positions of the drawn parameters of the largest, the middle and the smallest tenant drawn."""
-    ranked = sorted((rank, index) for index, rank in enumerate(task.ranks) if rank is not None)
-    if not ranked:
+    """Positions of parameters of the largest, the middle and the smallest tenant drawn."""
+    ranks = sorted({rank for rank in task.ranks if rank is not None})
+    if not ranks:
         return [0]
-    return list(dict.fromkeys(index for _, index in (ranked[0], ranked[len(ranked) // 2], ranked[-1])))
+    return [task.ranks.index(rank) for rank in dict.fromkeys((ranks[0], ranks[len(ranks) // 2], ranks[-1]))]
 
 
 def _explain(conn: psycopg.Connection, task: Task, parameters: dict[str, Any], mode: str) -> Plan:
