@@ -1,0 +1,209 @@
+"""Sampling, seen from the server: every statement notes who ran it, on which connection, for which tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+
+from pgvitals.errors import LabError, MeasureError
+from pgvitals.lab import Database
+from pgvitals.measure.runner import Task
+from pgvitals.measure.sampler import Sampling, sample
+from pgvitals.profile import MeasurePlan
+from pgvitals.results.rundir import SAMPLE_COLUMNS
+
+PLAN = MeasurePlan(batches=8, batch_size=6, warmup=3)
+A_BATCH = PLAN.warmup + PLAN.batch_size
+NAP_NS = 2_000_000
+
+MakeTasks = Callable[..., list[Task]]
+
+
+def noted(name: str, *, params: str, wanted: str = "null", role: str = "app", nap_ns: int = 0) -> str:
+    """A query of two rows that notes who runs it."""
+    return f"""-- title: {name}
+-- budget_p95_ms: 100
+-- role: {role}
+-- params: {params}
+with noted as (
+    insert into meter.log (query, who, pid, since, tenant, wanted, prepared)
+    select '{name}', current_user, pg_backend_pid(),
+        (select backend_start from pg_stat_activity where pid = pg_backend_pid()),
+        current_setting('app.meter_tenant', true), {wanted},
+        (select count(*) from pg_prepared_statements where statement like '%%into meter.log%%''{name}''%%')
+    returning pg_sleep({nap_ns / 1e9})
+)
+select n from noted, generate_series(1, 2) n
+"""
+
+
+QUERIES = {
+    "of_a_tenant": noted("of_a_tenant", params="select tenant_id from meter.items", wanted="%(tenant_id)s"),
+    "of_nobody": noted("of_nobody", params="select id from meter.items", nap_ns=NAP_NS),
+    "of_the_owner": noted("of_the_owner", params="select tenant_id from meter.items", role="owner"),
+}
+
+
+@dataclass
+class Seen:
+    """What the sampler returned, and what the server saw: one row an execution, in order."""
+
+    sampling: Sampling
+    log: pd.DataFrame
+
+    def counted(self) -> pd.DataFrame:
+        """The log without the warm-up of each batch: row by row the samples."""
+        return self.log[self.log.index % A_BATCH >= PLAN.warmup].reset_index(drop=True)
+
+    def rounds(self) -> list[list[str]]:
+        """The order of the queries in each round."""
+        batches = self.log["query"].iloc[::A_BATCH].tolist()
+        return [batches[at : at + len(QUERIES)] for at in range(0, len(batches), len(QUERIES))]
+
+
+@pytest.fixture(scope="module")
+def seen(shared: Database, tasks_of: MakeTasks) -> Seen:
+    """One sampling of the queries above."""
+    found = sample(shared, tasks_of(shared, QUERIES), PLAN, seed=3)
+    with shared.connect() as conn:
+        cursor = conn.execute("select * from meter.log order by id")
+        columns = [column.name for column in cursor.description or ()]
+        return Seen(found, pd.DataFrame(cursor.fetchall(), columns=columns))
+
+
+def test_every_batch_of_every_query_is_there(seen: Seen) -> None:
+    samples = seen.sampling.samples
+    sizes = samples.groupby(["query", "batch"]).size()
+    assert sizes.to_dict() == {(name, batch): PLAN.batch_size for name in QUERIES for batch in range(PLAN.batches)}
+    assert set(seen.sampling.order) == {("meter", name, batch) for name in QUERIES for batch in range(PLAN.batches)}
+    assert len(seen.sampling.noise) == len(seen.sampling.order) == PLAN.batches * len(QUERIES)
+    assert samples.dtypes.astype(str).to_dict() == SAMPLE_COLUMNS
+
+
+def test_the_server_saw_as_many_executions_as_are_reported(seen: Seen) -> None:
+    counts = {f"meter/{name}": int(count) for name, count in seen.log["query"].value_counts().items()}
+    assert counts == seen.sampling.executions
+    assert (seen.log["query"] == seen.log["query"].iloc[::A_BATCH].repeat(A_BATCH).to_numpy()).all()
+    assert set(counts.values()) == {PLAN.batches * (PLAN.warmup + PLAN.batch_size)}
+
+
+def test_each_round_has_every_query_in_an_order_of_its_own(seen: Seen) -> None:
+    rounds = seen.rounds()
+    assert len(rounds) == PLAN.batches
+    assert all(sorted(order) == sorted(QUERIES) for order in rounds)
+    assert len({tuple(order) for order in rounds}) > 2
+    assert [name for _, name, _ in seen.sampling.order] == [name for order in rounds for name in order]
+
+
+def test_each_round_has_fresh_connections_of_each_role(seen: Seen) -> None:
+    connections = seen.log[["who", "pid", "since"]].drop_duplicates()
+    assert len(connections) == PLAN.batches * 2
+    assert connections["who"].value_counts().to_dict() == {"meter_app": PLAN.batches, "meter_owner": PLAN.batches}
+
+
+def test_a_query_runs_as_the_role_that_its_file_names(seen: Seen) -> None:
+    roles = seen.log.groupby("query")["who"].unique().map(list).to_dict()
+    assert roles == {"of_a_tenant": ["meter_app"], "of_nobody": ["meter_app"], "of_the_owner": ["meter_owner"]}
+    said = seen.sampling.samples.groupby("query")["role"].unique().map(list).to_dict()
+    assert said == roles
+
+
+def test_the_tenant_is_set_for_its_transaction_alone(seen: Seen) -> None:
+    asked = seen.log[seen.log["query"] == "of_a_tenant"]
+    assert (asked["tenant"] == asked["wanted"]).all()
+    assert set(asked["tenant"]) >= {"a", "b", "c"}
+    others = seen.log[seen.log["query"] == "of_nobody"]  # on the same connections
+    assert set(others["pid"]) == set(asked["pid"])
+    assert set(others["tenant"].fillna("")) == {""}
+
+
+def test_every_execution_uses_a_prepared_statement(seen: Seen) -> None:
+    assert (seen.log["prepared"] == 1).all()
+
+
+def test_plan_choices_count_the_executions_of_the_last_connection(seen: Seen) -> None:
+    assert set(seen.sampling.plan_choices) == {f"meter/{name}" for name in QUERIES}
+    assert {sum(counts) for counts in seen.sampling.plan_choices.values()} == {PLAN.warmup + PLAN.batch_size}
+
+
+def test_the_service_lies_within_the_request_and_holds_what_the_server_takes(seen: Seen) -> None:
+    samples = seen.sampling.samples
+    assert (samples["latency_ns"] > 0).all()
+    assert (samples["latency_ns"] < samples["request_ns"]).all()
+    assert (samples.loc[samples["query"] == "of_nobody", "latency_ns"] >= NAP_NS).all()
+    ends = samples["t_ns"] + samples["latency_ns"]
+    assert (samples["t_ns"].iloc[1:].to_numpy() >= ends.iloc[:-1].to_numpy()).all()
+
+
+def test_every_row_is_fetched(seen: Seen) -> None:
+    assert set(seen.sampling.samples["rows"]) == {2}
+
+
+def test_a_tenant_s_rank_is_that_of_its_rows(seen: Seen, shared: Database) -> None:
+    with shared.connect() as conn:
+        counted = conn.execute("select tenant_id from meter.items group by 1 order by count(*) desc").fetchall()
+    rank = {tenant: number for number, (tenant,) in enumerate(counted, start=1)}
+    assert rank == {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
+    samples, log = seen.sampling.samples, seen.counted()
+    assert samples["query"].tolist() == log["query"].tolist()
+    of_tenant = (samples["query"] == "of_a_tenant").to_numpy()
+    assert samples.loc[of_tenant, "tenant_rank"].tolist() == [rank[each] for each in log.loc[of_tenant, "wanted"]]
+    assert samples.loc[(samples["query"] == "of_nobody").to_numpy(), "tenant_rank"].isna().all()
+
+
+def test_one_seed_gives_one_order_and_another_seed_another(metered: Database, tasks_of: MakeTasks) -> None:
+    tasks = tasks_of(metered, QUERIES)
+    short = PLAN.model_copy(update={"batch_size": 1, "warmup": 0})
+    orders = [sample(metered, tasks, short, seed=seed).order for seed in (5, 5, 6)]
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+
+
+def test_a_second_attempt_and_an_arm_are_marked_and_ordered_anew(metered: Database, tasks_of: MakeTasks) -> None:
+    tasks = tasks_of(metered, QUERIES)
+    short = PLAN.model_copy(update={"batch_size": 1, "warmup": 0})
+    second = sample(metered, tasks, short, seed=5, attempt=2, arm="other")
+    assert set(second.samples["attempt"]) == {2}
+    assert set(second.samples["arm"]) == {"other"}
+    assert second.order != sample(metered, tasks, short, seed=5).order
+
+
+def test_progress_counts_every_batch(metered: Database, tasks_of: MakeTasks) -> None:
+    told: list[tuple[int, int]] = []
+    short = PLAN.model_copy(update={"batches": 2, "batch_size": 1, "warmup": 0})
+    sample(metered, tasks_of(metered, QUERIES), short, seed=1, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 6) for done in range(1, 7)]
+
+
+def test_no_connection_stays_open(seen: Seen, shared: Database) -> None:
+    with shared.connect() as conn:
+        roles = conn.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
+            "and pid = any(%s)",
+            (seen.log["pid"].unique().tolist(),),
+        ).fetchone()
+    assert roles == (0,)
+
+
+def test_a_failing_query_is_one_line_without_its_parameters(metered: Database, tasks_of: MakeTasks) -> None:
+    broken = """-- title: fails
+-- budget_p95_ms: 1
+-- params: select 'secret of a row' as word
+select %(word)s::text::int
+"""
+    with pytest.raises(MeasureError) as caught:
+        sample(metered, tasks_of(metered, {"fails": broken}), PLAN, seed=1)
+    assert str(caught.value).endswith("fails.sql: fails with InvalidTextRepresentation (SQLSTATE 22P02)")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_role_that_is_missing_is_named(metered: Database, tasks_of: MakeTasks) -> None:
+    (task,) = tasks_of(metered, {"of_nobody": QUERIES["of_nobody"]})
+    roles = task.system.roles.model_copy(update={"app": "meter_stranger"})
+    system = task.system.model_copy(update={"roles": roles})
+    stranger = Task(query=task.query, system=system, parameters=task.parameters, ranks=task.ranks)
+    with pytest.raises(LabError, match="meter_stranger"):
+        sample(metered, [stranger], PLAN, seed=1)
