@@ -131,7 +131,7 @@ def test_a_lost_connection_is_counted_and_made_again(
     assert 0 < load.total.errors <= USERS
     # The server's farewell arrives, or just the end of the connection.
     assert all(
-        "AdminShutdown (57P01)" in sample or "OperationalError" in sample for sample in load.error_samples
+        "(SQLSTATE 57P01)" in sample or "a lost connection" in sample for sample in load.error_samples
     )
 
 
