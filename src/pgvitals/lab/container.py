@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import secrets
 import shutil
+import threading
 import time
 from typing import Any
 
@@ -53,23 +55,49 @@ def require_image() -> None:
     Raises:
         LabError: no engine, or the image is neither here nor to be had.
     """
-    engine = client()
-    from docker.errors import DockerException, ImageNotFound
-    from urllib3.exceptions import HTTPError
+    with contextlib.closing(client()) as engine:
+        from docker.errors import DockerException, ImageNotFound
 
-    image = image_name()
-    try:
-        engine.images.get(image)
-    except ImageNotFound:
+        image = image_name()
         try:
-            engine.images.pull(image)
-        except (DockerException, HTTPError, OSError) as error:
-            raise LabError(
-                f"container image {image!r} is not here and cannot be pulled ({_why(error)}); "
-                "set PGVITALS_IMAGE to one that is, or use --postgres embedded"
-            ) from None
-    except (DockerException, HTTPError, OSError) as error:
-        raise LabError(f"the Docker engine does not answer properly: {one_line(error)[:160]}") from None
+            engine.images.get(image)
+        except ImageNotFound:
+            if why := _pull(engine, image):
+                raise LabError(
+                    f"container image {image!r} is not here and cannot be pulled ({why}); "
+                    "set PGVITALS_IMAGE to one that is, or use --postgres embedded"
+                ) from None
+        except (DockerException, OSError) as error:
+            raise LabError(f"the Docker engine does not answer properly: {one_line(error)[:160]}") from None
+
+
+def _pull(engine: Any, image: str) -> str:
+    """Pull an image; returns why it did not come, or nothing.
+
+    The engine's client waits for a pull without limit. This one gives up when nothing is heard for
+    ``PULL_SILENCE_S`` seconds, however long the whole takes.
+    """
+    from docker.utils import parse_repository_tag
+
+    repository, tag = parse_repository_tag(image)
+    heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def listen() -> None:
+        try:
+            for line in engine.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                heard.put(line.get("error", ""))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the pull is over
+            heard.put(_why(error))
+        heard.put(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        while (said := heard.get(timeout=PULL_SILENCE_S)) is not None:
+            if said:
+                return " ".join(said.split())[:120]
+    except queue.Empty:
+        return f"no word from the registry for {PULL_SILENCE_S} s"
+    return ""
 
 
 def start(state: State) -> Server:
@@ -95,25 +123,26 @@ def start(state: State) -> Server:
     command = [part for name, value in lab_settings().items() for part in ("-c", f"{name}={value}")]
     container = Postgres(image_name(), username="postgres", password=password, dbname="postgres", driver=None)
     container.with_command(command).with_kwargs(labels={LABEL: state.id}, shm_size="1g")
-    local = client().api.base_url.startswith("http+docker://")  # over the engine's socket on this machine
+    with contextlib.closing(client()) as engine:
+        local = engine.api.base_url.startswith("http+docker://")  # over the engine's socket on this machine
     if local:
         container.ports["5432"] = ("127.0.0.1", None)  # type: ignore[assignment]  # a free port, for this machine alone
     try:
         try:
             container.start()
             host, port = _address(container, local=local)
+            params = {
+                **CLIENT_DEFAULTS,
+                "host": host,
+                "port": port,
+                "user": "postgres",
+                "password": password,
+                "dbname": "postgres",
+            }
+            state = state.with_changes(params=params)
+            _wait_until_ready(container, params)
         except (DockerException, OSError) as error:
             raise LabError(f"container image {image_name()!r} does not start: {one_line(error)[:200]}") from None
-        params = {
-            **CLIENT_DEFAULTS,
-            "host": host,
-            "port": port,
-            "user": "postgres",
-            "password": password,
-            "dbname": "postgres",
-        }
-        state = state.with_changes(params=params)
-        _wait_until_ready(container, params)
     except BaseException:
         stop(state)
         raise
@@ -126,14 +155,15 @@ def stop(state: State) -> None:
     Raises:
         LabError: the engine does not answer, so that the container may still be there.
     """
-    from docker.errors import DockerException, NotFound
+    with contextlib.closing(client()) as engine:
+        from docker.errors import DockerException, NotFound
 
-    try:
-        for container in client().containers.list(all=True, filters={"label": f"{LABEL}={state.id}"}):
-            with contextlib.suppress(NotFound):
-                container.remove(force=True, v=True)
-    except (DockerException, OSError) as error:
-        raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
+        try:
+            for container in engine.containers.list(all=True, filters={"label": f"{LABEL}={state.id}"}):
+                with contextlib.suppress(NotFound):
+                    container.remove(force=True, v=True)
+        except (DockerException, OSError) as error:
+            raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
 
 

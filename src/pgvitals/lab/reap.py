@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import psycopg
+
 from pgvitals.errors import LabError
 from pgvitals.lab import container, embedded, external
+from pgvitals.lab.server import Server
 from pgvitals.lab.state import State, all_states
 
 _HALT = {"embedded": embedded.stop, "container": container.stop, "external": external.stop}
@@ -19,11 +24,15 @@ def reap() -> list[State]:
 
     That is one whose owner died, unless `pgvitals up` left it standing: it goes only if it was broken
     off before it had its database, or if the server itself has ended. One that cannot be stopped now
-    (its engine or host does not answer) keeps its file for the next try.
+    (its engine or host does not answer) keeps its file for the next try. On servers that stay, the
+    scratch databases of killed commands are dropped.
     """
     ended = []
     for state in all_states():
         if state.owner.alive() or (state.persistent and _stands(state)):
+            if state.scratch:
+                with contextlib.suppress(LabError, psycopg.Error):
+                    Server(state=state, halt=halt).drop_orphans()
             continue
         try:
             halt(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from psycopg import sql
 from pgvitals.errors import GuardError, LabError
 from pgvitals.lab import guard
 from pgvitals.lab.database import Database
-from pgvitals.lab.state import State, load_state
+from pgvitals.lab.state import Process, State, load_state
 
 CLONE_BY_FILES_FROM_BYTES = 40 * 2**20
 """Clone by file copy from this size on, through the WAL below it (docs/decisions/0004)."""
@@ -82,22 +83,28 @@ class Server:
             conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         self._note(name)
 
-    def _note(self, name: str, *, unfinished: bool = False, made: bool = False) -> None:
-        """Note where a database stands (or, by default, that it is gone)."""
+    def _note(self, name: str, *, unfinished: bool = False, made: bool = False, maker: Process | None = None) -> None:
+        """Note where a database stands (or, by default, that it is gone), and who is to drop it."""
         with contextlib.suppress(LabError):
             self.state = load_state(self.state.path)  # other commands on this server note theirs there, too
         others = [
             tuple(each for each in names if each != name) for names in (self.state.databases, self.state.unfinished)
         ]
+        scratch = {each: process for each, process in self.state.scratch.items() if each != name}
+        if maker is not None:
+            scratch[name] = maker
         self.state = self.state.with_changes(
+            scratch=scratch,
             databases=(*others[0], name) if made else others[0],
             unfinished=(*others[1], name) if unfinished else others[1],
         )
 
     @contextmanager
     def scratch(self, label: str, source: Database | None = None) -> Iterator[Database]:
-        """A database (empty, or a clone of ``source``) that is dropped at the end."""
-        database = self.clone(source, label) if source else self.create(label)
+        """A database (empty, or a clone of ``source``) that is dropped at the end, if need be by the next command."""
+        if source:
+            self._require_ours(source)
+        database = self._create(label, template=source, maker=Process.of(os.getpid()))
         try:
             yield database
         finally:
@@ -107,7 +114,17 @@ class Server:
         """End the server (or, on an external one, drop the databases that we made)."""
         self.halt(self.state)
 
-    def _create(self, label: str, template: Database | None) -> Database:
+    def drop_orphans(self) -> list[str]:
+        """Drop the scratch databases of commands that were killed; returns their names."""
+        orphans = [name for name, maker in self.state.scratch.items() if not maker.alive()]
+        for name in orphans:
+            if name in self.state.unfinished:  # it got its random name, but no marker yet
+                self._drop(name)
+            else:
+                self.drop(Database(params=self.state.params, name=name))
+        return orphans
+
+    def _create(self, label: str, template: Database | None, maker: Process | None = None) -> Database:
         name = f"pgvitals_{label[:LABEL_LENGTH]}_{secrets.token_hex(NAME_BYTES)}"
         parts: list[sql.Composable] = [sql.SQL("create database {}").format(sql.Identifier(name))]
         with self.maintenance() as conn:
@@ -118,7 +135,7 @@ class Server:
                 if conn.info.server_version >= 150000:
                     parts.append(sql.SQL("strategy {}").format(sql.SQL(clone_strategy(conn, template.name))))
             # Remembered before it exists: a run killed in between is cleaned up either way.
-            self._note(name, unfinished=True)
+            self._note(name, unfinished=True, maker=maker)
             try:
                 conn.execute(sql.SQL(" ").join(parts))
             except psycopg.Error as error:
@@ -133,7 +150,7 @@ class Server:
             with contextlib.suppress(LabError, psycopg.Error):
                 self._drop(name)
             raise
-        self._note(name, made=True)
+        self._note(name, made=True, maker=maker)
         return database
 
 

@@ -102,6 +102,7 @@ class State:
     socket_dir: str | None = None
     databases: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()  # databases being made: named, not yet marked
+    scratch: dict[str, Process] = field(default_factory=dict)  # database of a command -> the process that drops it
     roles: tuple[str, ...] = ()  # on somebody's server: ours as far as they carry our mark
     lab_database: str | None = None
     format: int = STATE_FORMAT
@@ -160,6 +161,7 @@ def load_state(path: Path) -> State:
             raise ValueError(f"it names server {raw['id']!r}")
         raw["owner"] = Process(**raw["owner"])
         raw["server"] = Process(**raw["server"]) if raw["server"] else None
+        raw["scratch"] = {name: Process(**process) for name, process in raw["scratch"].items()}
         for name in ("databases", "unfinished", "roles"):
             raw[name] = tuple(raw[name])
         return State(**raw)
