@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
 from pgvitals.dataset.load import load
@@ -51,7 +52,7 @@ def check_revisions(suite: Suite, system: System, start: str, end: str) -> None:
     revisions = script(suite)
     try:
         known = [each.revision for each in revisions.iterate_revisions(f"{system.name}@head", "base")][::-1]
-    except CommandError:
+    except (CommandError, RevisionError):
         raise MigrationError(
             f"system {system.name!r} has no Alembic branch of that label below {system.migrations_path}"
         ) from None
