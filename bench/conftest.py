@@ -7,8 +7,10 @@ from pgvitals.measure.bench_plugin import (  # noqa: F401
     lab_database,
     lookup,
     pytest_addoption,
+    pytest_benchmark_update_machine_info,
     pytest_configure,
     pytest_generate_tests,
     pytest_sessionfinish,
     pytest_terminal_summary,
+    query,
 )

@@ -8,6 +8,7 @@ import pandas as pd
 from psycopg import sql
 
 from pgvitals.lab import Database
+from pgvitals.measure.params import without_indexes
 from pgvitals.system import System
 
 
@@ -18,11 +19,9 @@ def tenants(database: Database, systems: Sequence[System]) -> pd.DataFrame:
         for system in systems:
             column = sql.Identifier(system.tenant.column)
             table = sql.Identifier(system.schema_name, system.tenant.traffic_table)
-            rows = conn.execute(
-                sql.SQL("select count(*) from {t} where {c} is not null group by {c} order by 1 desc").format(
-                    t=table, c=column
-                )
-            ).fetchall()
+            counts = sql.SQL("select count(*) from {t} where {c} is not null group by {c} order by 1 desc")
+            with without_indexes(conn):
+                rows = conn.execute(counts.format(t=table, c=column)).fetchall()
             frames.append(
                 pd.DataFrame(
                     {

@@ -7,12 +7,14 @@ reading, so the difference is the workload and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 
 import psycopg
 
 from pgvitals.errors import MeasureError
+from pgvitals.lab import guard
 from pgvitals.lab.database import Database
 from pgvitals.results.records import IndexUse
 from pgvitals.system import System
@@ -34,6 +36,18 @@ def read(database: Database) -> Counters:
         conn.execute("select pg_stat_clear_snapshot()")
         rows = conn.execute("select indexrelid, idx_scan, idx_tup_read, idx_tup_fetch from pg_stat_user_indexes")
         return {int(oid): (int(scans), int(read_), int(fetched)) for oid, scans, read_, fetched in rows.fetchall()}
+
+
+def forget(database: Database) -> None:
+    """Reset the statistics of a database of ours, so that loading and earlier work do not count as use.
+
+    The difference of two readings needs none of this; the audit's rule on unused indexes does. On a
+    server where we may not reset them they stay as they are.
+    """
+    with database.connect() as conn:
+        guard.require_ours(conn)
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            conn.execute("select pg_stat_reset()")
 
 
 def difference(

@@ -88,7 +88,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes ``query`` runs once for each query file."""
     if "query" in metafunc.fixturenames:
         queries = metafunc.config.stash[_SESSION].suite.queries
-        metafunc.parametrize("query", queries, ids=[query.key for query in queries])
+        # By name: pytest-benchmark's JSON repeats what a test is parametrized with.
+        metafunc.parametrize("query", [query.key for query in queries], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +102,18 @@ def lab_database(pytestconfig: pytest.Config) -> Iterator[Database]:
             yield database
     except PgvitalsError as error:
         pytest.exit(f"pgvitals: {error}", returncode=2)
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """The machine's name is nobody's business."""
+    machine_info.pop("node", None)
+
+
+@pytest.fixture
+def query(request: pytest.FixtureRequest) -> Query:
+    """The query that a test is about."""
+    suite = request.config.stash[_SESSION].suite
+    return next(each for each in suite.queries if each.key == request.param)
 
 
 @pytest.fixture

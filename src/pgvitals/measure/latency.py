@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -64,17 +65,23 @@ def gate(
     *,
     budget_p95_ms: float,
     plans: Mapping[str, tuple[str, str]] | None = None,
+    executions: Mapping[str, int] | None = None,
 ) -> Gate:
     """The verdict over all lookups: each within its own budget, and all within the overall one.
 
     Args:
         samples: as in ``samples.parquet``, of the sampler's own arm.
         plans: ``system/query`` -> (shape, fingerprint) of the plan for the largest tenant.
+        executions: ``system/query`` -> executions, warm-up included: what its index scans divide by.
 
     The percentiles of a record are over the batches that its verdict is on; ``n`` and ``max_ms`` are over all.
     """
     records = tuple(
-        _record(samples, task, budget_p95_ms, (plans or {}).get(task.query.key, ("", ""))) for task in tasks
+        replace(
+            _record(samples, task, budget_p95_ms, (plans or {}).get(task.query.key, ("", ""))),
+            executions=(executions or {}).get(task.query.key),
+        )
+        for task in tasks
     )
     outcome, reason = overall(records)
     return Gate(outcome=outcome, reason=reason, budget_p95_ms=budget_p95_ms, queries=records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ def measure(
             stack.enter_context(at_rest(database, [system.schema_name for system in systems]))
         with terminal.step(f"draw parameters of {len(queries)} lookups"):
             tasks = make_tasks(database, queries, by_name, parameter_sets=parameter_sets(profile.measure), seed=seed)
+        usage.forget(database)
         before = usage.read(database)
         with terminal.bar(f"measure {len(tasks)} lookups", unit="batches") as bar:
             first = sample(database, tasks, profile.measure, seed=seed, progress=bar.batches)
@@ -80,7 +82,13 @@ def measure(
             plan["server_used"] = {"generic": choices[0], "custom": choices[1]}
     shapes = {key: (found[0]["shape"], found[0]["fingerprint"]) for key, found in plans.items()}
     return Lookups(
-        gate=latency.gate(samples, tasks, budget_p95_ms=budget, plans=shapes),
+        gate=latency.gate(
+            samples,
+            tasks,
+            budget_p95_ms=budget,
+            plans=shapes,
+            executions=sum((Counter(sampling.executions) for sampling in taken), Counter()),
+        ),
         samples=samples,
         index_usage=usage.difference(database, systems, before, after),
         plans=plans,

@@ -6,6 +6,8 @@ weighted as the traffic is: a tenant with a fifth of the rows gets a fifth of th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -30,6 +32,15 @@ _DRAW = """
 """
 
 
+@contextmanager
+def without_indexes(conn: psycopg.Connection) -> Iterator[None]:
+    """Our own bookkeeping must not count as use of an index: inside the block tables are read as a whole."""
+    with conn.transaction():
+        for name in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
+            conn.execute(sql.SQL("set local {} = off").format(sql.Identifier(name)))
+        yield
+
+
 def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict[str, Any]]:
     """``n`` parameter sets, the same for the same data and seed (with repeats if there are fewer rows).
 
@@ -44,7 +55,7 @@ def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict
         params=sql.SQL(query.params), seed=sql.Literal(seed % _STATE_SIZE), n=sql.Literal(n)
     )
     try:
-        with conn.cursor(row_factory=dict_row) as cursor:
+        with without_indexes(conn), conn.cursor(row_factory=dict_row) as cursor:
             for name in ("json", "jsonb"):  # as the text that goes back as a parameter
                 cursor.adapters.register_loader(name, TextLoader)
             rows = cursor.execute(statement).fetchall()
@@ -70,7 +81,8 @@ def tenant_ranks(conn: psycopg.Connection, system: System) -> dict[Any, int]:
     )
     statement = sql.SQL("select {c} from {t} where {c} is not null group by {c} order by count(*) desc, {c}")
     try:
-        rows = conn.execute(statement.format(c=column, t=table)).fetchall()
+        with without_indexes(conn):
+            rows = conn.execute(statement.format(c=column, t=table)).fetchall()
     except psycopg.errors.UndefinedTable:
         raise MeasureError(
             f"system {system.name!r} is not in the lab yet; `pgvitals load` migrates and fills it"

@@ -130,6 +130,7 @@ class Latency:
     attempts: int
     plan: str = ""  # one line: the plan's nodes and indexes
     plan_hash: str = ""
+    executions: int | None = None  # warm-up included: what index scans divide by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
