@@ -84,7 +84,9 @@ def run_app(commands: typer.Typer) -> NoReturn:
         code = 2
     except Exception as error:  # noqa: BLE001
         shown = getattr(error, "format_message", None)
-        if shown is None:
+        if hasattr(error, "orig"):  # SQLAlchemy's, whose traceback would show statements and parameters
+            terminal.error(f"the database refused: {refusal(error)}")
+        elif shown is None:
             traceback.print_exc()  # a bug; 1 would say that a gate has failed
             terminal.error(f"{type(error).__name__}: a bug in pgvitals; please report it with the lines above")
         elif message := shown().rstrip("."):  # without a command the help was shown, and is the message
