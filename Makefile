@@ -38,9 +38,10 @@ test: install ## All tests, on PostgreSQL servers that they start themselves
 
 .PHONY: lab
 lab: install ## JupyterLab on the notebooks, connected to a running lab database
-	@pgvitals up && (pgvitals status --json | grep -q '"profile": "' || pgvitals load --profile $(PROFILE))
-	@test -e reports/latest || pgvitals bench --profile $(PROFILE) || test $$? -ne 2
-	@cd notebooks && jupyter lab
+	@pgvitals up
+	@pgvitals psql -qAt -c 'select 1 from pgvitals.dataset' >/dev/null 2>&1 || pgvitals load --profile $(PROFILE)
+	@pgvitals gate latest >/dev/null 2>&1; [ $$? -ne 2 ] || pgvitals bench || [ $$? -eq 1 ] || [ $$? -eq 3 ]
+	@cd notebooks && jupyter lab $$([ "$$(id -u)" -ne 0 ] || echo --allow-root)
 
 .PHONY: audit impact loadtest report
 audit: install ## Ask every rule about every system

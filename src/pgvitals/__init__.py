@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pgvitals.errors import PgvitalsError
 
 if TYPE_CHECKING:
-    from pgvitals.notebook import load_run, query
+    from pgvitals.explore import load_run, query
     from pgvitals.results.rundir import Run
 
 __version__ = _version("pgvitals")
 
 __all__ = ["PgvitalsError", "Run", "__version__", "load_run", "query"]
 
-_HOMES = {"Run": "pgvitals.results.rundir", "load_run": "pgvitals.notebook", "query": "pgvitals.notebook"}
+_HOMES = {"Run": "pgvitals.results.rundir", "load_run": "pgvitals.explore", "query": "pgvitals.explore"}
 
 
 def __getattr__(name: str) -> Any:

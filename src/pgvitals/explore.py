@@ -6,6 +6,7 @@ import os
 
 import pandas as pd
 
+from pgvitals.errors import ResultsError
 from pgvitals.lab import attach
 from pgvitals.results.rundir import Run
 from pgvitals.results.rundir import load_run as load_run_from
@@ -13,14 +14,22 @@ from pgvitals.suite import find_suite
 
 
 def load_run(name: str = "latest") -> Run:
-    """A run by directory, by name, or ``latest``; the main job hands over its own by ``PGVITALS_RUN``.
+    """A run by directory or name; ``latest`` is the newest one with measured lookups.
+
+    While the main job executes the notebooks, ``latest`` is its own run (``PGVITALS_RUN``).
 
     Raises:
         ResultsError: there is no such run.
     """
-    if name == "latest" and (handed := os.environ.get("PGVITALS_RUN")):
+    if name != "latest":
+        return load_run_from(name, find_suite().reports)
+    if handed := os.environ.get("PGVITALS_RUN"):
         return load_run_from(handed)
-    return load_run_from(name, find_suite().reports)
+    reports = find_suite().reports
+    measured = sorted((reports / "runs").glob("[!.]*/latency.json"), key=lambda path: path.stat().st_mtime)
+    if not measured:
+        raise ResultsError(f"{reports / 'runs'}: no run has measured lookups yet; `pgvitals bench` makes one")
+    return load_run_from(measured[-1].parent)
 
 
 def query(statement: str, role: str | None = None) -> pd.DataFrame:
