@@ -214,6 +214,7 @@ def summary_lines(run: Run) -> list[str]:
         failed = [each for each in run.audit.results if each.outcome in (Outcome.FAIL, Outcome.ERROR)]
         lines.append(f"audit: {len(failed)} of {len(run.audit.results)} checks fail (see the report)")
     for each in run.impacts:
-        verdicts = ", ".join(f"{contrast.query} {contrast.verdict}" for contrast in each.contrasts)
-        lines.append(escape(f"impact of {each.to_revision}: {verdicts}"))
+        verdicts = [f"{name} BROKEN" for name in each.broken]
+        verdicts += [f"{contrast.query} {contrast.verdict}" for contrast in each.contrasts]
+        lines.append(escape(f"impact of {each.to_revision}: {', '.join(verdicts)}"))
     return lines
