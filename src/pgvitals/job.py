@@ -24,7 +24,7 @@ from pgvitals.measure.lookups import Lookups, measure
 from pgvitals.measure.prepare import at_rest
 from pgvitals.recording import Recording
 from pgvitals.report import judge_run, write_reports
-from pgvitals.request import PHASES, Request
+from pgvitals.request import MEASURING, PHASES, Request
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Load
 from pgvitals.results.rundir import Run, load_run
@@ -40,6 +40,8 @@ def whole(request: Request, phases: Sequence[str]) -> Run:
     """
     terminal = request.terminal
     wanted = {phase: phase in phases for phase in PHASES}
+    if not any(wanted[phase] for phase in MEASURING):
+        raise MeasureError(f"nothing would be measured; ask for at least one of: {', '.join(MEASURING)}")
     with request.recording("run") as run:
         with started(request.suite, request.postgres, terminal) as server:
             database = lab_database(server)

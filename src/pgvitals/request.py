@@ -16,7 +16,8 @@ from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
 
-PHASES = ("bench", "load", "audit", "impact", "claims", "notebooks")
+MEASURING = ("bench", "load", "audit", "impact")
+PHASES = (*MEASURING, "claims", "notebooks")
 
 
 @dataclass(frozen=True, kw_only=True)
