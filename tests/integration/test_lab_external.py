@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -294,7 +293,7 @@ def refusal(dsn: str, suite: Suite) -> str:
 def test_a_user_who_may_not_create_databases_and_roles_is_told_so(elsewhere: Elsewhere, suite: Suite, may: str) -> None:
     elsewhere.run(f"create role visitor login {may} password '{SECRET}'")
     try:
-        with pytest.raises(LabError, match="user 'visitor' may not create databases and roles.*ask for CREATEDB"):
+        with pytest.raises(LabError, match=r"user 'visitor' may not create databases and roles.*ask for CREATEDB"):
             started(elsewhere.dsn(user="visitor", password=SECRET), suite)
     finally:
         elsewhere.run("drop role visitor")
