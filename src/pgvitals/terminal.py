@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from pgvitals.results.outcome import Outcome
 
@@ -117,8 +118,11 @@ def outcome_text(outcome: Outcome) -> str:
 
 
 def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
-    """A table; ``columns`` are (heading, justify), cells may hold markup."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    """A table; ``columns`` are (heading, justify), cells may hold markup. The title keeps its line."""
+    heading_line = Text(title, no_wrap=True, overflow="ignore")
+    made = Table(
+        title=heading_line, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
+    )
     for heading, justify in columns:
         made.add_column(heading, justify=justify, no_wrap=justify == "right", overflow="fold")  # type: ignore[arg-type]
     for row in rows:
