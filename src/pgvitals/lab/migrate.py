@@ -29,9 +29,13 @@ def script(suite: Suite) -> ScriptDirectory:
         MigrationError: the suite has no ``[tool.alembic]`` table, or a revision file that cannot be used.
     """
     try:
-        return ScriptDirectory.from_config(_config(suite))
+        found = ScriptDirectory.from_config(_config(suite))
+        found.get_heads()  # reads the files: it would do so at the first question
     except CommandError as error:
         raise MigrationError(f"{suite.root / 'pyproject.toml'}: [tool.alembic]: {one_line(error)}") from None
+    except Exception as error:
+        raise MigrationError(f"a revision file fails: {type(error).__name__}: {one_line(error)}") from error
+    return found
 
 
 def upgrade(suite: Suite, database: Database, revision: str = "heads", *, x: Mapping[str, str] | None = None) -> None:
