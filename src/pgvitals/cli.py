@@ -45,6 +45,7 @@ app.command()(read.report)
 
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED = 130
 
 
 def _stopped(*_: object) -> NoReturn:
@@ -70,12 +71,14 @@ def run_app(commands: typer.Typer) -> NoReturn:
     terminal = Terminal()
     try:
         code = commands(standalone_mode=False)
+        if code == _INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
     except PgvitalsError as error:
         terminal.error(str(error))
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         terminal.error("interrupted; nothing half-done was left behind")
-        code = 130
+        code = _INTERRUPTED
     except OSError as error:
         terminal.error(f"{error.filename or 'the system'}: {error.strerror or error}")
         code = 2
