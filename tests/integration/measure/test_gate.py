@@ -143,6 +143,7 @@ def test_scans_of_the_measurement_are_those_of_its_executions(
     executions = 2 * (PLAN.warmup + PLAN.batch_size) * 2 * 2  # batches, queries, attempts
     scans = {use.index: use.scans for use in found.index_usage}
     assert scans == {"items_kind": executions, "items_pkey": 0, "items_name": 0}
+    assert sum(each.executions or 0 for each in found.gate.queries) == executions
 
 
 def test_a_plan_says_what_the_server_used(measured: Callable[..., tuple[Lookups, Suite]]) -> None:
