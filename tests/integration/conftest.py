@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -125,3 +126,10 @@ def client() -> Iterator[Callable[..., Client]]:
             return made
 
         yield start
+
+
+@pytest.fixture
+def abandoned_sockets() -> Iterator[None]:
+    """Docker's client leaves a socket open where nobody answers; it is collected here, not in the next test."""
+    yield
+    gc.collect()

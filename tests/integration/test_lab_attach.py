@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import http.server
 import json
 import os
@@ -222,13 +221,6 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Eng
         server.shutdown()
 
 
-@pytest.fixture
-def gone() -> Iterator[None]:
-    """Docker's client leaves a socket open when nobody answers; it is collected here and not in the next test."""
-    yield
-    gc.collect()
-
-
 def test_what_is_asked_for_is_taken_and_said_to_be() -> None:
     assert choose._choose("embedded") == ("embedded", "asked for with --postgres embedded", "")
     assert choose._choose("container") == ("container", "asked for with --postgres container", "")
@@ -291,7 +283,7 @@ def test_auto_does_not_wait_for_a_registry_that_says_nothing(
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.usefixtures("gone")
+@pytest.mark.usefixtures("abandoned_sockets")
 def test_auto_falls_back_where_a_container_does_not_start(
     engine: type[Engine], lab_home: Any, suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,7 +299,7 @@ def test_auto_falls_back_where_a_container_does_not_start(
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.usefixtures("gone")
+@pytest.mark.usefixtures("abandoned_sockets")
 def test_auto_falls_back_where_no_engine_answers(lab_home: Any, suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with start_server(suite=suite) as server:
@@ -316,7 +308,7 @@ def test_auto_falls_back_where_no_engine_answers(lab_home: Any, suite: Suite, mo
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.usefixtures("gone")
+@pytest.mark.usefixtures("abandoned_sockets")
 @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1", "no such scheme"])
 def test_a_container_that_is_asked_for_is_not_replaced(
     lab_home: Any, suite: Suite, monkeypatch: pytest.MonkeyPatch, host: str

@@ -250,6 +250,25 @@ def test_one_that_cannot_be_ended_now_keeps_its_file_and_stops_nobody(dead: Proc
     assert all_states() == [stuck]
 
 
+def test_scratch_databases_of_killed_commands_are_dropped_from_a_server_that_stays(
+    server: Server, dead: Process, lab_home: Any
+) -> None:
+    state = dataclasses.replace(
+        server.state, id=new_id(), persistent=True, lab_database="any", databases=(), scratch={}
+    )
+    standing = Server(state=state, halt=halt)
+    killed = standing._create("killed", template=None, maker=dead)
+    kept = standing.create("kept")
+    with standing.scratch("running") as running:
+        assert reap() == []
+        assert set(load_state(state.path).databases) == {kept.name, running.name}
+        for database in (kept, running):
+            database.connect().close()
+        with pytest.raises(LabError, match=f"{killed.name}.*does not exist"):
+            killed.connect()
+    standing.drop(kept)
+
+
 def test_a_database_is_handed_to_a_child_by_a_path_and_a_name_without_its_secret(database: Database) -> None:
     environment = database.environment()
     assert environment == {"PGVITALS_LAB": str(database.state_path), "PGVITALS_LAB_DATABASE": database.name}

@@ -146,6 +146,8 @@ def start(state: State) -> Server:
     except BaseException:
         stop(state)
         raise
+    finally:
+        container.get_docker_client().client.close()
     return Server(state=state, halt=stop)
 
 
