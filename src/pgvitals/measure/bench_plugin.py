@@ -25,6 +25,7 @@ import pytest
 from pgvitals.dataset.stored import recall
 from pgvitals.errors import PgvitalsError
 from pgvitals.lab import Database, attach
+from pgvitals.lab.attach import kind_of
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import Runner, Task, failure, make_tasks
 from pgvitals.query import Query
@@ -131,12 +132,14 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
         try:
             (task,) = make_tasks(lab_database, [query], systems, parameter_sets=rounds + _WARMUP, seed=seed)
         except PgvitalsError as error:
+            benchmark.skipped = True  # pytest-benchmark would warn that nothing was measured with it
             pytest.exit(f"pgvitals: {error}", returncode=2)
         benchmark.group = query.system
         benchmark.extra_info.update(title=query.title, budget_p95_ms=query.budget_p95_ms, role=task.role)
         clock = time.perf_counter_ns
         begun: list[int] = []
         requests: list[_Request] = []
+        wrong = ""
         try:
             with Runner(lab_database, task.system, task.role) as runner:
 
@@ -155,10 +158,11 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
                     runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=_WARMUP, iterations=1
                 )
         except psycopg.Error as error:
-            # No traceback: pytest would print the arguments of its frames, which are row values.
-            pytest.fail(failure(query, error), pytrace=False)
+            wrong = failure(query, error)
         except PgvitalsError as error:
-            pytest.fail(str(error), pytrace=False)
+            wrong = str(error)
+        if wrong:  # told out here: pytest shows the error that another one follows, and arguments, with row values
+            pytest.fail(wrong, pytrace=False)
         if benchmark.stats is not None:  # None with --benchmark-disable
             session.frames.append(_frame(task, benchmark.stats.stats.data, requests[_WARMUP:]))
 
@@ -179,7 +183,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         with record(state.suite, "pytest", command=shlex.join(["pytest", *session.config.args]), config={}) as run:
             database = attach(state.suite)
             with database.connect() as conn:
-                run.conditions(database, "lab", "the lab that is up", recall(conn))
+                run.conditions(database, kind_of(database), "the lab that is up", recall(conn))
             run.note(phases={ARM: "done"})
             run.writer.write_table("samples.parquet", samples)
             state.written = run.writer.target
