@@ -188,6 +188,20 @@ def test_a_user_who_is_no_superuser_can_do_all_this_too(maker: str, elsewhere: E
     assert elsewhere.ours() == []
 
 
+def test_a_database_that_cannot_be_made_is_one_line_and_not_looked_for_later(
+    maker: str, elsewhere: Elsewhere, suite: Suite
+) -> None:
+    with start_server(maker, suite=suite) as server:
+        elsewhere.run("alter role maker nocreatedb")
+        with pytest.raises(
+            LabError, match="cannot create a database on the external server: permission denied"
+        ) as caught:
+            server.create("lab")
+        assert "\n" not in str(caught.value)
+        assert (server.state.databases, server.state.unfinished) == ((), ())
+    assert elsewhere.ours() == []
+
+
 def test_two_labs_on_one_server_share_the_roles_until_the_last_one_goes(elsewhere: Elsewhere, suite: Suite) -> None:
     with start_server(elsewhere.dsn(), suite=suite) as first:
         with start_server(elsewhere.dsn(), suite=suite) as second:

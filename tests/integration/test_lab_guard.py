@@ -201,12 +201,6 @@ def test_a_clone_has_what_its_source_has_and_leaves_it_alone(server: Server, dat
     assert patients(database) == [("Ada",)]
 
 
-def test_a_source_that_is_in_use_is_said_to_be(server: Server, database: Database) -> None:
-    with database.connect(), pytest.raises(LabError, match="being accessed by other users") as caught:
-        server.clone(database, "clone")
-    assert "\n" not in str(caught.value)
-
-
 def test_two_commands_on_one_server_note_each_others_databases(server: Server) -> None:
     other = Server(state=server.state, halt=server.halt)
     with server.scratch("one") as one, other.scratch("two") as two:
