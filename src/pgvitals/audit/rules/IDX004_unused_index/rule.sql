@@ -18,8 +18,7 @@
 --   from judged
 select
   j.qualified as object,
-  format('no scan %s, while the indexes of its table were scanned %s times; %s', (select text from since),
-    j.table_scans, pg_size_pretty(j.bytes))
+  format('none of the %s index scans on its table; %s', j.table_scans, pg_size_pretty(j.bytes))
     || case when j.has_expression then '; the planner has statistics of its expression too' else '' end as detail,
   format('drop index %s%s;', case when j.is_partitioned then '' else 'concurrently ' end, j.qualified) as remediation
 from judged as j
