@@ -178,9 +178,7 @@ def before(server: Server, suite: Suite) -> Iterator[Database]:
         ("practice/locations_by_geography", "ix_locations_city"),
     ],
 )
-def test_before_the_audit_a_lookup_takes_a_single_column_index(
-    before: Database, key: str, index: str
-) -> None:
+def test_before_the_audit_a_lookup_takes_a_single_column_index(before: Database, key: str, index: str) -> None:
     query = QUERIES[key]
     (values,) = drawn(before, query, 1)
     with before.connect() as conn:

@@ -15,9 +15,7 @@ PERCENTS = (50, 90, 95, 99, 100)
 
 def latencies(seed: int, n: int = 20_000) -> np.ndarray:
     """Skewed durations in ns, from some 50 µs to seconds."""
-    return (np.random.default_rng(seed).lognormal(mean=0.5, sigma=1.5, size=n) * 1e6).astype(
-        np.int64
-    ) + 50_000
+    return (np.random.default_rng(seed).lognormal(mean=0.5, sigma=1.5, size=n) * 1e6).astype(np.int64) + 50_000
 
 
 def filled(ns: np.ndarray) -> Histogram:
@@ -105,9 +103,7 @@ def test_a_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     for tag, histogram in written.items():
         assert np.array_equal(read[tag].counts, histogram.counts)
         assert read[tag].count == histogram.count
-    assert read["pazpaz/overlap:latency"].percentile_ms(95) == written[
-        "pazpaz/overlap:latency"
-    ].percentile_ms(95)
+    assert read["pazpaz/overlap:latency"].percentile_ms(95) == written["pazpaz/overlap:latency"].percentile_ms(95)
 
 
 def test_a_log_has_the_standard_format(tmp_path: Path) -> None:

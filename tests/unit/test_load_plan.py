@@ -18,9 +18,7 @@ def plan(**changes: object) -> Plan:
 
 
 def query(name: str) -> Query:
-    return Query(
-        name=name, system="s", path=Path(name), title=name, budget_p95_ms=1, params="select 1", sql="select 1"
-    )
+    return Query(name=name, system="s", path=Path(name), title=name, budget_p95_ms=1, params="select 1", sql="select 1")
 
 
 def test_the_same_seed_gives_the_same_arrivals_and_another_seed_gives_others() -> None:

@@ -10,9 +10,7 @@ from pgvitals.profile import LoadPlan
 
 
 def test_settings_survive_the_environment() -> None:
-    settings = Settings(
-        rate=123.456789, seconds=2.5, seed=99, systems=("pazpaz", "portal"), out=Path("/results/x y")
-    )
+    settings = Settings(rate=123.456789, seconds=2.5, seed=99, systems=("pazpaz", "portal"), out=Path("/results/x y"))
     assert from_environment(settings.variables()) == settings
 
 

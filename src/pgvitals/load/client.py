@@ -36,9 +36,7 @@ class Request:
     tenants: list[str | None] = field(repr=False)
 
 
-def prepare(
-    suite: Suite, database: Database, queries: Iterable[Query], sets: int, seed: int
-) -> list[Request]:
+def prepare(suite: Suite, database: Database, queries: Iterable[Query], sets: int, seed: int) -> list[Request]:
     """Draw ``sets`` parameter sets for each query.
 
     Raises:

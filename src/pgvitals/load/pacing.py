@@ -45,9 +45,7 @@ class Alarm:
         self._fd = _libc.timerfd_create(_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
             why = os.strerror(ctypes.get_errno())
-            raise LoadTestError(
-                f"load test: no timer for another user ({why}); take fewer users or raise ulimit -n"
-            )
+            raise LoadTestError(f"load test: no timer for another user ({why}); take fewer users or raise ulimit -n")
         self._spec = _TimerSpec()
         self._hub = get_hub()
         self._watcher = self._hub.loop.io(self._fd, _READ)

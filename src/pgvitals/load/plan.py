@@ -60,9 +60,7 @@ def arrivals(rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
     return np.sort(_stream(seed, _ARRIVALS).uniform(0.0, seconds, requests))
 
 
-def make_plan(
-    weights: Mapping[str, float], *, rate: float, seconds: float, seed: int, parameter_sets: int
-) -> Plan:
+def make_plan(weights: Mapping[str, float], *, rate: float, seconds: float, seed: int, parameter_sets: int) -> Plan:
     """Arrivals with a query each, drawn by weight, and one of its ``parameter_sets`` parameter sets.
 
     The three draws are independent: another mix keeps the due times.

@@ -47,9 +47,7 @@ def run(
             message holds the last line that it said.
     """
     if importlib.util.find_spec("locust") is None:
-        raise LoadTestError(
-            "load test: Locust is not installed; install the extra: pip install 'pgvitals[load]'"
-        )
+        raise LoadTestError("load test: Locust is not installed; install the extra: pip install 'pgvitals[load]'")
     for name in (output.RECORD, output.LOG):
         (out / name).unlink(missing_ok=True)
     settings = Settings(
@@ -94,9 +92,7 @@ def _finish(command: list[str], environment: dict[str, str], folder: Path, limit
         try:
             _, stderr = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            raise LoadTestError(
-                f"load test: locust did not end within {limit_s:.0f} s and was stopped"
-            ) from None
+            raise LoadTestError(f"load test: locust did not end within {limit_s:.0f} s and was stopped") from None
         finally:
             _end_group(process)
     return process.returncode, stderr

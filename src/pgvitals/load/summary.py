@@ -59,9 +59,7 @@ def summarise(ledger: Ledger, users: int) -> Summary:
         LoadTestError: no request was sent at all.
     """
     if not ledger.start_ns.any():
-        raise LoadTestError(
-            "load test: stopped before the first request was sent; there is nothing to report"
-        )
+        raise LoadTestError("load test: stopped before the first request was sent; there is nothing to report")
     sent = ledger.start_ns > 0
     due = ledger.clock_ns + ledger.plan.due_ns
     fell_due = sent | (due <= ledger.stopped_ns)
@@ -79,9 +77,7 @@ def summarise(ledger: Ledger, users: int) -> Summary:
             errors = sum(ledger.plan.query[index] == number for index in ledger.errors)
             system, _, query = key.partition("/")
             records.append(_record(system, query, times[key], errors))
-    total = Times(
-        *(merged(getattr(t, kind) for t in times.values()) for kind in ("latency", "service", "lag"))
-    )
+    total = Times(*(merged(getattr(t, kind) for t in times.values()) for kind in ("latency", "service", "lag")))
     overall = _record("all", "total", total, len(ledger.errors))
     outcome, reason = judge(ledger, users, overall.latency_p95_ms, total.lag.percentile_ms(95))
     load = Load(
@@ -140,9 +136,7 @@ def _cause(ledger: Ledger, users: int, allowed_ms: float) -> str:
     if client_ms > allowed_ms:
         return f"the client was the bottleneck: it ran late at {cpu}; free the machine or lower the rate"
     plural = "s" if users > 1 else ""
-    return (
-        f"requests waited for one of {users} connection{plural}; the server stalled, or it takes more users"
-    )
+    return f"requests waited for one of {users} connection{plural}; the server stalled, or it takes more users"
 
 
 def _span_s(ledger: Ledger) -> float:
@@ -170,7 +164,5 @@ def _record(system: str, query: str, times: Times, errors: int) -> LoadQuery:
 
 def _error_samples(ledger: Ledger) -> tuple[str, ...]:
     """``system/query: Class (SQLSTATE), n times``, the most frequent first."""
-    kinds = Counter(
-        f"{ledger.plan.keys[ledger.plan.query[i]]}: {error}" for i, error in ledger.errors.items()
-    )
+    kinds = Counter(f"{ledger.plan.keys[ledger.plan.query[i]]}: {error}" for i, error in ledger.errors.items())
     return tuple(f"{kind}, {n} times" if n > 1 else kind for kind, n in kinds.most_common(MAX_ERROR_SAMPLES))

@@ -12,10 +12,7 @@ def table(load: Load) -> str:
     rows = [_HEAD, *(_row(query) for query in load.queries), _row(load.total)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(pairs)
-        )
+        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(pairs))
         for pairs in (list(zip(row, widths, strict=True)) for row in rows)
     ]
     rule = "-" * len(lines[0])

@@ -75,9 +75,7 @@ def test_a_run_records_every_planned_request(mini: MakeSuite, database: Database
     assert np.array_equal(merged([logged["mini/thing:lag"]]).counts, logged["mini/thing:lag"].counts)
 
 
-def test_twenty_users_wait_for_the_server_at_the_same_time(
-    mini: MakeSuite, database: Database, tmp_path: Path
-) -> None:
+def test_twenty_users_wait_for_the_server_at_the_same_time(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
     load = run(mini("nap"), database, plan=plan(150, 2, users=20), seed=1, out=tmp_path / "out")
     assert load.total.errors == 0
     assert load.achieved_rate >= 100  # one after the other would be 10
@@ -130,9 +128,7 @@ def test_a_lost_connection_is_counted_and_made_again(
     assert load.total.requests == 400
     assert 0 < load.total.errors <= USERS
     # The server's farewell arrives, or just the end of the connection.
-    assert all(
-        "(SQLSTATE 57P01)" in sample or "a lost connection" in sample for sample in load.error_samples
-    )
+    assert all("(SQLSTATE 57P01)" in sample or "a lost connection" in sample for sample in load.error_samples)
 
 
 def test_only_the_asked_systems_are_queried(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
@@ -140,9 +136,7 @@ def test_only_the_asked_systems_are_queried(mini: MakeSuite, database: Database,
     shutil.copytree(suite.root / "fixtures" / "mini", suite.root / "fixtures" / "other")
     (suite.root / "bench" / "other").mkdir()
     (suite.root / "bench" / "mini" / "gone.sql").rename(suite.root / "bench" / "other" / "gone.sql")
-    load = run(
-        suite, database, plan=plan(100, 1), seed=1, systems=(suite.system("mini"),), out=tmp_path / "out"
-    )
+    load = run(suite, database, plan=plan(100, 1), seed=1, systems=(suite.system("mini"),), out=tmp_path / "out")
     assert {query.system for query in load.queries} == {"mini"}
 
 
@@ -176,9 +170,7 @@ def test_a_stopped_run_reports_what_it_has_as_inconclusive(
 def test_psycopg_before_locust_is_refused(tmp_path: Path, mini: MakeSuite, database: Database) -> None:
     suite = mini("thing")
     early = "import psycopg\nfrom pgvitals.load.user import require_cooperative_wait\nrequire_cooperative_wait()\n"
-    result = subprocess.run(
-        [sys.executable, "-c", early], capture_output=True, text=True, check=False, cwd=suite.root
-    )
+    result = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, check=False, cwd=suite.root)
     assert "LoadTestError: psycopg waits with wait_c" in result.stderr.splitlines()[-1]
 
 
@@ -231,9 +223,7 @@ def test_ctrl_c_ends_the_process_too(mini: MakeSuite, database: Database, tmp_pa
         os.kill(json.loads(seen.read_text())[0], 0)
 
 
-def test_a_locustfile_that_breaks_is_told_by_its_last_line(
-    mini: MakeSuite, database: Database, tmp_path: Path
-) -> None:
+def test_a_locustfile_that_breaks_is_told_by_its_last_line(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
     suite = mini("thing")
     (suite.root / "loadtests" / "locustfile.py").write_text("from pgvitals.load.user import NoSuchUser\n")
     with pytest.raises(LoadTestError, match="ImportError: cannot import name 'NoSuchUser'"):
