@@ -159,15 +159,17 @@ def test_binaries_that_the_servers_user_cannot_reach_are_copied_once(
     assert copies[0] == copies[1]
 
 
-def test_a_newer_installation_in_the_same_place_is_not_taken_for_the_copy(tmp_path: Path) -> None:
-    names = set()
-    for version in ("one", "other"):
-        for place in ("a", "b"):
-            (tmp_path / place / "bin").mkdir(parents=True, exist_ok=True)
-            (tmp_path / place / "bin" / "postgres").write_text(version)
-            os.utime(tmp_path / place / "bin" / "postgres", (0, 0))  # wheels keep no times
-            names.add(_fingerprint(tmp_path / place / "bin"))
-    assert len(names) == 4
+def test_another_installation_is_not_taken_for_the_copy(tmp_path: Path) -> None:
+    def name(place: str, content: str, seconds: int) -> str:
+        binaries = tmp_path / place / "bin"
+        binaries.mkdir(parents=True, exist_ok=True)
+        (binaries / "postgres").write_text(content)
+        os.utime(binaries / "postgres", (seconds, seconds))
+        return _fingerprint(binaries)
+
+    first = name("a", "17.1", 0)
+    assert name("a", "17.1", 0) == first
+    assert first not in (name("a", "17.10", 0), name("a", "17.2", 1), name("b", "17.1", 0))
 
 
 @pytest.mark.root
@@ -403,6 +405,35 @@ def test_what_a_killed_client_leaves_is_found_and_ended_by_the_next(
     (id_,) = lab_home.ids()
     assert user.end(signal.SIGKILL) == -signal.SIGKILL
     assert [state.id for state in reap()] == [id_]
+    assert lab_home.leftovers() == []
+
+
+def test_an_interrupt_before_the_first_answer_leaves_no_server(
+    suite: Suite, lab_home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        lab_home.ids()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(embedded_server, "_answers", interrupted)
+    with pytest.raises(KeyboardInterrupt), start_server("embedded", suite=suite):
+        pass
+    assert len(lab_home.seen) == 1
+    assert lab_home.leftovers() == []
+
+
+def test_an_interrupt_at_the_terminal_is_not_for_the_server(server: Server) -> None:
+    assert server.state.server is not None
+    assert os.getpgid(server.state.server.pid) != os.getpgid(0)
+
+
+def test_a_server_whose_number_was_never_noted_is_found_by_its_data(client: Callable[..., Any], lab_home: Any) -> None:
+    user = client("run")
+    state = user.state()
+    user.end(signal.SIGKILL)
+    state.with_changes(server=None)
+    lab_home.ids()
+    assert [gone.id for gone in reap()] == [state.id]
     assert lab_home.leftovers() == []
 
 

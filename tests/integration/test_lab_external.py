@@ -171,6 +171,23 @@ def test_a_lab_that_is_broken_off_takes_everything_along(
     assert elsewhere.ours() == []
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, psycopg.errors.InsufficientPrivilege])
+def test_roles_that_were_half_made_are_dropped(
+    elsewhere: Elsewhere, suite: Suite, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    whole = external._make_roles
+
+    def half(conn: psycopg.Connection, roles: tuple[str, ...]) -> None:
+        whole(conn, roles[:1])
+        assert len(elsewhere.ours()) == 1
+        raise error
+
+    monkeypatch.setattr(external, "_make_roles", half)
+    with pytest.raises((KeyboardInterrupt, LabError)):
+        started(elsewhere.dsn(), suite)
+    assert elsewhere.ours() == []
+
+
 def test_roles_go_although_the_last_database_went_before_them(elsewhere: Elsewhere, suite: Suite) -> None:
     with start_server(elsewhere.dsn(), suite=suite) as server:
         with server.scratch("lab") as lab:

@@ -140,9 +140,10 @@ def test_sweeping_spares_runs_that_are_being_written_and_what_is_not_ours(tmp_pa
     gone.wait()
     (tmp_path / f".notes.partial-{gone.pid}").mkdir()
     with RunWriter(tmp_path / "one") as first:
-        write(tmp_path / "two")
         first.write("run.json", INFO)
+        write(tmp_path / "two")
         first.commit()
+    assert load_run(tmp_path / "one").info == INFO
     assert names(tmp_path) == [f".notes.partial-{gone.pid}", "one", "two"]
 
 
