@@ -37,8 +37,10 @@ def describe() -> list[Lab]:
     return [_lab(state) for state in all_states()]
 
 
-def table(labs: list[Lab]) -> Table:
-    """The labs, one a line."""
+def table(labs: list[Lab]) -> Table | str:
+    """The labs, one a line, or a line that there is none."""
+    if not labs:
+        return "no lab server is up; `pgvitals up` starts one"
     rows = [
         (
             lab.id,
@@ -52,8 +54,7 @@ def table(labs: list[Lab]) -> Table:
         for lab in labs
     ]
     headings = ("server", "kind", "state", "stays", "dataset", "size", "suite")
-    title = "Lab servers" if rows else "No lab server is up; `pgvitals up` starts one"
-    return terminal.table(title, [(heading, "left") for heading in headings] if rows else [], rows)
+    return terminal.table("Lab servers", [(heading, "left") for heading in headings], rows)
 
 
 def _lab(state: State) -> Lab:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -44,7 +46,9 @@ seed = {seed}
 as_of = "{as_of}"
 {endless_sizes}
 [endless.measure]
-batches = 100000
+batches = 30
+batch_size = 5
+pause_s = 60.0
 [endless.load]
 rate = 20
 seconds = 3600
@@ -53,12 +57,65 @@ rounds = 100000
 """
 
 
+# Imports take seconds, and most commands here fail within one. This process has imported everything and becomes
+# a command by forking: everything after the imports is as if it had been typed.
+PRELOADED = """
+import gc, json, os, sys
+import pgvitals.cli, pgvitals.job, pgvitals.report.html, pgvitals.standing_labs, pgvitals.tables
+
+gc.freeze()  # or the end of each child would look through everything that was imported
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, path in enumerate(asked["files"], start=1):
+            os.dup2(os.open(path, os.O_WRONLY), number)
+        sys.argv = asked["words"]
+        pgvitals.cli.main()
+    status = os.waitpid(child, 0)[1]
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+class Preloaded:
+    """The process that becomes a command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = (folder / "stdout", folder / "stderr")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PRELOADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self, words: tuple[str, ...], folder: Path, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        for path in self.files:
+            path.write_text("")
+        asked = {"words": words, "folder": str(folder), "environment": environment, "files": [*map(str, self.files)]}
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        code = int(self.process.stdout.readline())
+        out, err = (path.read_text() for path in self.files)
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    def end(self) -> None:
+        """Let it go."""
+        self.process.communicate()
+
+
 @dataclass
 class Shell:
     """Runs commands in a folder, with a PGVITALS_HOME of its own."""
 
     folder: Path
     home: Path
+    preloaded: Preloaded
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -79,6 +136,10 @@ class Shell:
             check=False,
             stdin=subprocess.DEVNULL,
         )
+
+    def typed(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `pgvitals` with these words to its end, without waiting for its imports."""
+        return self.preloaded.run(("pgvitals", *words), self.folder, self.environment())
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command in a session of its own, as a terminal would."""
@@ -143,46 +204,46 @@ def copy_suite(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_home() -> Iterator[object]:
-    """Makes a PGVITALS_HOME for a shell; servers that are left in one at the end are stopped, and a failure."""
-    made: list[Path] = []
+def shell_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Shell]]:
+    """Makes shells with a home each; a server that is left in one at the end is stopped, and a failure."""
+    preloaded = Preloaded(tmp_path_factory.mktemp("streams"))
+    made: list[Shell] = []
 
-    def make() -> Path:
+    def make(folder: Path) -> Shell:
         home = Path(tempfile.mkdtemp(prefix="acceptance-", dir=os.environ["PGVITALS_HOME"]))
         home.chmod(0o755)  # root's servers run as another user
-        made.append(home)
-        return home
+        made.append(Shell(folder, home, preloaded))
+        return made[-1]
 
     yield make
-    for home in made:
-        shell = Shell(home, home)
-        left = [state.id for state in shell.states()]
-        done = shell("pgvitals", "down", "--all")
-        assert (left, done.returncode) == ([], 0), f"servers were left below {home}: {left}"
+    left = {shell.home: shell.states() for shell in made if shell.states()}
+    ended = [replace(made[0], home=home).typed("down", "--all").returncode for home in left]
+    preloaded.end()
+    assert (left, ended) == ({}, [])
 
 
 @pytest.fixture(scope="session")
-def repository(new_home) -> Shell:
+def repository(shell_in: Callable[[Path], Shell]) -> Shell:
     """A shell in the repository itself; what it writes has to go elsewhere."""
-    return Shell(REPOSITORY, new_home())
+    return shell_in(REPOSITORY)
 
 
 @pytest.fixture(scope="session")
-def copied(new_home, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def copied(shell_in: Callable[[Path], Shell], tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A shell in a copy of the suite, without a lab."""
-    return Shell(copy_suite(tmp_path_factory.mktemp("suite")), new_home())
+    return shell_in(copy_suite(tmp_path_factory.mktemp("suite")))
 
 
 @pytest.fixture
-def fresh(new_home, tmp_path: Path) -> Shell:
+def fresh(shell_in: Callable[[Path], Shell], tmp_path: Path) -> Shell:
     """A shell in a copy of the suite that the test may change."""
-    return Shell(copy_suite(tmp_path / "suite"), new_home())
+    return shell_in(copy_suite(tmp_path / "suite"))
 
 
 @pytest.fixture(scope="session")
-def lab(new_home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def lab(shell_in: Callable[[Path], Shell], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A shell in a copy of the suite whose lab is up and holds the quick profile."""
-    shell = Shell(copy_suite(tmp_path_factory.mktemp("lab")), new_home())
+    shell = shell_in(copy_suite(tmp_path_factory.mktemp("lab")))
     try:
         up = shell("pgvitals", "up", "--postgres", "embedded")
         assert up.returncode == 0, up.stderr
