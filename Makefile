@@ -12,6 +12,7 @@ help: ## List the targets
 
 # uv where it is present (seconds), pip otherwise; both pinned by constraints.txt.
 .venv/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv (once; a minute or two without uv)" >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --seed --python $(PYTHON) .venv && \
 		uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \

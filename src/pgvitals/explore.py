@@ -6,9 +6,8 @@ import os
 
 import pandas as pd
 
-from pgvitals.errors import ResultsError
 from pgvitals.lab import attach
-from pgvitals.results.rundir import Run
+from pgvitals.results.rundir import Run, latest_measured
 from pgvitals.results.rundir import load_run as load_run_from
 from pgvitals.suite import find_suite
 
@@ -25,11 +24,7 @@ def load_run(name: str = "latest") -> Run:
         return load_run_from(name, find_suite().reports)
     if handed := os.environ.get("PGVITALS_RUN"):
         return load_run_from(handed)
-    reports = find_suite().reports
-    measured = sorted((reports / "runs").glob("[!.]*/latency.json"), key=lambda path: path.stat().st_mtime)
-    if not measured:
-        raise ResultsError(f"{reports / 'runs'}: no run has measured lookups yet; `pgvitals bench` makes one")
-    return load_run_from(measured[-1].parent)
+    return load_run_from(latest_measured(find_suite().reports))
 
 
 def query(statement: str, role: str | None = None) -> pd.DataFrame:

@@ -93,8 +93,8 @@ def workbench(
         yield _filled(suite, database, profile, systems)
         return
     chosen = profile or suite.profiles.get(None)
+    terminal.say(f"no lab is up (`pgvitals up`): a server for this command alone, filled with profile {chosen.name}")
     with started(suite, postgres, terminal) as server:
-        terminal.say("no lab is up: this server ends with the command")
         made = lab_database(server)
         dataset = fill(suite, made, chosen, systems, terminal, seed=seed)
         yield Workbench(database=made, dataset=dataset, profile=chosen, kind=server.kind, why=server.why)

@@ -82,7 +82,11 @@ def loadtest(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """An open-loop load test of the lookups with Locust; latency counts from the due time."""
+    """An open-loop load test of the lookups with Locust; latency counts from the due time.
+
+    Rate, users and seconds stand in `profiles.toml`. A void test (exit code 3) says that the client could not
+    keep to its schedule, so that its latencies would not be the server's.
+    """
     terminal = Terminal(quiet=as_json)
     request = make_request(terminal, profile, system, postgres, seed, out)
     from pgvitals import job, tables

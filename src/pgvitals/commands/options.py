@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from pgvitals.request import Request
     from pgvitals.results.rundir import Run
 
-ProfileOption = Annotated[str | None, typer.Option("--profile", help="Sizes of `profiles.toml`; default: its default.")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        help="How much data and how long to measure: `smoke` or `small`, as fixtures/profiles.toml says. "
+        "Default: what the lab holds, else `small`.",
+    ),
+]
 SystemOption = Annotated[
     list[str] | None, typer.Option("--system", help="Only this system; may be repeated. Default: all.")
 ]
@@ -74,10 +81,13 @@ def _command_line() -> str:
     return shlex.join(["pgvitals", *words])
 
 
-def find_run(name: str) -> Run:
-    from pgvitals.results.rundir import load_run
+def find_run(name: str, *, measured: bool = False) -> Run:
+    """A run by directory, by name, or ``latest``: the newest one, or the newest that measured lookups."""
+    from pgvitals.results.rundir import latest_measured, load_run
     from pgvitals.suite import find_suite
 
+    if measured and name == "latest" and not Path(name).is_dir():
+        return load_run(latest_measured(find_suite().reports))
     return load_run(name) if Path(name).is_dir() else load_run(name, find_suite().reports)
 
 

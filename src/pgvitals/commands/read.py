@@ -24,14 +24,17 @@ def gate(
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary there.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The verdict of a run directory as an exit code, with JUnit and Markdown for CI."""
+    """The verdict of a run directory as an exit code, with JUnit and Markdown for CI.
+
+    `latest` is the newest run that measured lookups.
+    """
     from pgvitals import tables
     from pgvitals.report import render
     from pgvitals.report.kinds import write_whole
     from pgvitals.report.markdown import gate_summary
 
     terminal = Terminal(quiet=as_json)
-    found = find_run(run_)
+    found = find_run(run_, measured=True)
     if found.gate is None:
         raise PgvitalsError(f"{found.path}: no lookup was measured, so there is nothing to judge")
     if junit:

@@ -38,6 +38,7 @@ from pgvitals.suite import Suite, find_suite
 ARM = "pytest-benchmark"
 SAMPLES_FILE = "pytest_samples.parquet"
 _BATCH = 50
+_LEAST_BATCHES = 8
 _WARMUP = 12
 
 Lookup = Callable[[Any, Query], None]
@@ -66,7 +67,9 @@ _SESSION = pytest.StashKey[_Session]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of ``pytest bench/``; everything of pytest-benchmark works beside them."""
     group = parser.getgroup("pgvitals")
-    group.addoption("--rounds", type=int, default=500, help="samples a query (default: %(default)s)")
+    group.addoption(
+        "--rounds", type=int, default=500, help="samples a query (default: %(default)s; an interval takes 400)"
+    )
     group.addoption("--seed", type=int, default=1, help="seed of the parameter draw (default: %(default)s)")
     group.addoption(
         "--samples-to", metavar="DIR", type=Path, help="write the samples there instead of a run directory of their own"
@@ -246,8 +249,9 @@ def _frame(task: Task, seconds: list[float], requests: list[_Request]) -> pd.Dat
 
 
 def _interval(frame: pd.DataFrame) -> Interval | None:
+    """From batch to batch; None where there are too few batches for an interval of any use."""
     whole = frame.groupby("batch").filter(lambda rows: len(rows) == _BATCH)
-    if whole.empty:
+    if whole["batch"].nunique() < _LEAST_BATCHES:
         return None
     per_batch = [percentile(rows["latency_ns"].to_numpy() / 1e6, 0.95) for _, rows in whole.groupby("batch")]
     return batch_interval(per_batch, 0.99, pooled=percentile(frame["latency_ns"].to_numpy() / 1e6, 0.95))

@@ -50,6 +50,7 @@ def render_markdown(run: Run) -> str:
     sections = [
         _top(run, verdict),
         "## Latency\n\n" + _latency(run.gate),
+        *(["## Plans\n\n" + _plans(run.gate)] if run.gate and any(q.plan for q in run.gate.queries) else []),
         "## Indexes\n\n" + _indexes(run),
         "## Load test\n\n" + _load(run),
         "## Audit\n\n" + _audit(run),
@@ -132,6 +133,11 @@ def _latency(gate: Gate | None) -> str:
 def _p95(q: Latency) -> str:
     interval = ms_range(q.p95_low_ms, q.p95_high_ms) if q.p95_low_ms is not None else "no interval"
     return f"{ms(q.p95_ms)} [{interval}]"
+
+
+def _plans(gate: Gate) -> str:
+    """The plan of each lookup for the largest tenant: what a changed latency is often about."""
+    return "".join(f"- {code(f'{q.system}/{q.query}')}: {code(q.plan)}\n" for q in gate.queries if q.plan)
 
 
 def _indexes(run: Run) -> str:

@@ -222,6 +222,18 @@ class Run:
         return _read(path, kind) if path.exists() else None
 
 
+def latest_measured(reports: Path) -> Path:
+    """The newest run that measured lookups (a load test or an audit alone has no latencies).
+
+    Raises:
+        ResultsError: there is none.
+    """
+    measured = sorted((reports / "runs").glob("[!.]*/latency.json"), key=lambda path: path.stat().st_mtime)
+    if not measured:
+        raise ResultsError(f"{reports / 'runs'}: no run has measured lookups yet; `pgvitals bench` makes one")
+    return measured[-1].parent
+
+
 def load_run(path: Path | str, reports: Path | None = None) -> Run:
     """Read a run directory; ``latest`` or a bare run name is looked up below ``reports``.
 
