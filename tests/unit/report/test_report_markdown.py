@@ -64,6 +64,7 @@ def test_the_sections_follow_the_order_of_the_html_report(full_run: Run) -> None
     assert heads == [
         "❌ Latency gate: fail",
         "Latency",
+        "Plans",
         "Indexes",
         "Load test",
         "Audit",
