@@ -1,7 +1,7 @@
 """pgvitals: the lab in which a PostgreSQL schema proves itself before it ships.
 
 In a notebook: ``run = pgvitals.load_run("latest")``, then ``run.gate``, ``run.samples``, ``run.index_usage``;
-``pgvitals.query("select …")`` asks the lab that is up.
+``pgvitals.ask("select …")`` asks the lab that is up.
 """
 
 from importlib import import_module
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pgvitals.errors import PgvitalsError
 
 if TYPE_CHECKING:
-    from pgvitals.explore import load_run, query
+    from pgvitals.explore import ask, load_run
     from pgvitals.results.rundir import Run
 
 __version__ = _version("pgvitals")
 
-__all__ = ["PgvitalsError", "Run", "__version__", "load_run", "query"]
+__all__ = ["PgvitalsError", "Run", "__version__", "ask", "load_run"]
 
-_HOMES = {"Run": "pgvitals.results.rundir", "load_run": "pgvitals.explore", "query": "pgvitals.explore"}
+_HOMES = {"Run": "pgvitals.results.rundir", "load_run": "pgvitals.explore", "ask": "pgvitals.explore"}
 
 
 def __getattr__(name: str) -> Any:

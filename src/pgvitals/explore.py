@@ -27,8 +27,8 @@ def load_run(name: str = "latest") -> Run:
     return load_run_from(latest_measured(find_suite().reports))
 
 
-def query(statement: str, role: str | None = None) -> pd.DataFrame:
-    """Ask the lab that is up (`pgvitals up`), in a read-only session, as ``role`` if given.
+def ask(statement: str, role: str | None = None) -> pd.DataFrame:
+    """The answer of the lab that is up (`pgvitals up`), in a read-only session, as ``role`` if given.
 
     Raises:
         LabError: no lab is up.
