@@ -14,6 +14,7 @@ import pandas as pd
 
 from pgvitals import notebooks
 from pgvitals.audit.run import audit as run_audit
+from pgvitals.child import dies_with_parent
 from pgvitals.dataset import describe
 from pgvitals.errors import MeasureError
 from pgvitals.impact.compare import check_revisions, measure_impact
@@ -176,6 +177,7 @@ def _pytest_bench(request: Request, database: Database, folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=dies_with_parent,
     )
     if done.returncode != 0:
         raise MeasureError(f"pytest bench/ ended with exit code {done.returncode}: {_told(done.stdout + done.stderr)}")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pgvitals.child import dies_with_parent
 from pgvitals.errors import LoadTestError
 from pgvitals.lab.database import Database
 from pgvitals.load import output
@@ -88,6 +89,7 @@ def _finish(command: list[str], environment: dict[str, str], folder: Path, limit
         text=True,
         errors="replace",
         start_new_session=True,
+        preexec_fn=dies_with_parent,
     ) as process:
         try:
             _, stderr = process.communicate(timeout=limit_s)
