@@ -133,7 +133,7 @@ def test_a_load_test_reaches_the_lab(lab) -> None:
 def test_impact_works_on_the_server_that_is_up(lab) -> None:
     databases = "select datname from pg_database order by 1"
     before = lab.typed("psql", "-Atc", databases).stdout
-    done = lab.typed("impact", "--json")
+    done = lab.typed("impact", "--profile", "quick", "--json")
     told = parsed(done)
     assert done.returncode in (0, 3)
     assert [each["to_revision"] for each in told["impact"]] == ["20250106_1200_schema_cleanup_audit"]
