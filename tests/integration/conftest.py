@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pgvitals.lab.reap import reap
 from pgvitals.lab.state import State, home, load_state
 
 REPOSITORY = Path(__file__).parents[2]
@@ -116,9 +117,10 @@ def lab_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 
 
 @pytest.fixture
-def client() -> Iterator[Callable[..., Client]]:
+def client(lab_home: Home) -> Iterator[Callable[..., Client]]:
     """Start a client: ``run`` (ends with it), ``create`` (and a database), ``up`` (stays), ``half-up``."""
     with ExitStack() as stack:
+        stack.callback(reap)  # what the killed ones leave, while their home is still there
 
         def start(how: str, postgres: str = "embedded") -> Client:
             made = Client(how, postgres)
