@@ -5,8 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +48,14 @@ def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None
     clients: list[NotebookClient] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         pages = []
+        pending = [pool.submit(_render, path, environment, clients) for path in paths]
         try:
-            for number, page in enumerate(pool.map(lambda path: _render(path, environment, clients), paths), start=1):
-                pages.append(page)
+            for number, page in enumerate(pending, start=1):
+                pages.append(page.result())
                 if progress:
                     progress(number, len(paths))
         except BaseException:
-            _end_kernels(clients)  # nobody waits for the other notebooks, nor for a cell's time limit
+            _give_up(pending, clients)
             raise
     names = tuple(f"notebooks/{path.stem}.html" for path in paths)
     for name, page in zip(names, pages, strict=True):
@@ -61,13 +63,16 @@ def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None
     return names
 
 
-def _end_kernels(clients: list[NotebookClient]) -> None:
-    for client in clients:
-        process = getattr(getattr(client.km, "provisioner", None), "process", None)
-        if process is not None and process.poll() is None:
-            process.kill()
-        # A kernel that dies while it starts leaves nbclient's exit hook behind, which then fails.
-        atexit.unregister(client._cleanup_kernel)
+def _give_up(pending: Sequence[Future[str]], clients: Sequence[NotebookClient]) -> None:
+    """Nobody waits for the other notebooks, nor for the time limit of a cell: end their kernels."""
+    for page in pending:
+        page.cancel()
+    while not all(page.done() for page in pending):
+        for client in list(clients):
+            process = getattr(getattr(client.km, "provisioner", None), "process", None)
+            if process is not None and process.poll() is None:
+                process.kill()
+        time.sleep(0.05)
 
 
 def _render(path: Path, environment: dict[str, str], clients: list[NotebookClient]) -> str:
@@ -77,7 +82,10 @@ def _render(path: Path, environment: dict[str, str], clients: list[NotebookClien
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    try:
+        notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise ReportError(f"{path}: cannot be read as a notebook: {type(error).__name__}: {error}") from None
     with tempfile.TemporaryDirectory(prefix="pgvitals-", dir="/tmp") as sockets:
         # Sockets in a private directory, not TCP ports that anybody on the machine may connect to.
         config = Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"})
@@ -95,6 +103,9 @@ def _render(path: Path, environment: dict[str, str], clients: list[NotebookClien
             raise ReportError(f"{path}: a cell fails: {error.ename}: {error.evalue}") from None
         except Exception as error:
             raise ReportError(f"{path}: cannot be executed: {type(error).__name__}: {error}") from error
+        finally:
+            # A kernel that dies while it starts leaves nbclient's exit hook behind, which then fails.
+            atexit.unregister(client._cleanup_kernel)
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         exclude_input_prompt=True,
         exclude_output_prompt=True,
