@@ -50,8 +50,8 @@ def execute(folder: Path, writer: RunWriter, progress: Callable[[int, int], None
         pages = []
         pending = [pool.submit(_render, path, environment, clients) for path in paths]
         try:
-            for number, page in enumerate(pending, start=1):
-                pages.append(page.result())
+            for number, future in enumerate(pending, start=1):
+                pages.append(future.result())
                 if progress:
                     progress(number, len(paths))
         except BaseException:
@@ -84,7 +84,7 @@ def _render(path: Path, environment: dict[str, str], clients: list[NotebookClien
 
     try:
         notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    except Exception as error:
+    except (OSError, ValueError, nbformat.ValidationError) as error:
         raise ReportError(f"{path}: cannot be read as a notebook: {type(error).__name__}: {error}") from None
     with tempfile.TemporaryDirectory(prefix="pgvitals-", dir="/tmp") as sockets:
         # Sockets in a private directory, not TCP ports that anybody on the machine may connect to.
