@@ -54,7 +54,11 @@ class System(_Policy):
     tenant_tables: tuple[str, ...] = ()
     shared_tables: tuple[str, ...] = ()
     phi_columns: dict[str, tuple[str, ...]] = {}
+    child_tables: dict[str, str] = {}
+    """Tables of a tenant without a tenant column: table -> the parent table that says whose it is."""
     audited_tables: tuple[str, ...] = ()
+    audit_table: str | None = None
+    """The append-only table that the audit triggers write to."""
     retention_tables: tuple[str, ...] = ()
     impact: tuple[Impact, ...] = ()
 
