@@ -35,6 +35,10 @@ class DatasetError(PgvitalsError):
     """A dataset could not be made or loaded."""
 
 
+class UlidError(PgvitalsError):
+    """No further ULID can be made that sorts after the last one."""
+
+
 class MeasureError(PgvitalsError):
     """A query could not be measured."""
 

@@ -15,7 +15,8 @@ from types import EllipsisType
 import numpy as np
 
 from pgvitals.dataset.columns import Array, Column, as_column
-from pgvitals.dataset.streams import I64, Bytes2D, Stream, key_of, uuids
+from pgvitals.dataset.streams import I64, Bytes2D, Stream, Text, key_of, uuids
+from pgvitals.dataset.ulids import Moments, ulids
 from pgvitals.errors import DatasetError, ProfileError, SuiteError
 from pgvitals.profile import Profile
 from pgvitals.suite import load_module
@@ -60,6 +61,22 @@ class Unit:
     def id_of(self, table: str, index: int, tenant: int | EllipsisType | None = ...) -> Bytes2D:
         """One primary key, repeated for every row."""
         return np.repeat(self.ids_of(table, np.array([index]), tenant), self.rows, axis=0)
+
+    def ulids(self, moment: Moments) -> Text:
+        """Their primary keys where those are ULIDs; ``moment`` is when each row was made."""
+        return self.ulids_of(self.table, self.index, moment)
+
+    def ulids_of(self, table: str, index: I64, moment: Moments, tenant: int | EllipsisType | None = ...) -> Text:
+        """ULIDs of any rows of any table, by default of the same tenant.
+
+        A foreign key needs the very moment of its parent, so that is a function of the parent's tenant and index.
+        """
+        owner = self.tenant if tenant is ... else tenant
+        return ulids(self.key("id", table, owner), index, moment)
+
+    def ulid_of(self, table: str, index: int, moment: np.datetime64, tenant: int | EllipsisType | None = ...) -> Text:
+        """One ULID, repeated for every row."""
+        return np.repeat(self.ulids_of(table, np.array([index]), np.array([moment]), tenant), self.rows)
 
     def key(self, purpose: str, *more: object) -> tuple[int, int]:
         """Two 64-bit words for a purpose, the same in all units of the system."""
