@@ -57,3 +57,43 @@ class ResultsError(PgvitalsError):
 
 class ReportError(PgvitalsError):
     """A report could not be made."""
+
+
+class EncryptionError(PgvitalsError):
+    """A value cannot be sealed or opened; the message never holds the value or a key."""
+
+
+class NotSealableError(EncryptionError):
+    """What is to be sealed, or what it is to be sealed with, is not of the right kind."""
+
+
+class SealFormatError(EncryptionError):
+    """The bytes are not a sealed value of a known format."""
+
+
+class BrokenSealError(EncryptionError):
+    """A sealed value was altered, cut, or moved from another row, column, table or tenant."""
+
+
+class UnknownKeyError(EncryptionError):
+    """There is no key of this version."""
+
+
+class RetiredKeyError(EncryptionError):
+    """The key of this version was retired: it opens nothing any more."""
+
+
+class KeyProviderError(EncryptionError):
+    """A key-encryption key cannot be read, or does not unwrap a data key."""
+
+
+class NotSealedError(EncryptionError):
+    """Plain text was about to be stored in, or compared with, a sealed column."""
+
+
+class KeyRingMissingError(EncryptionError):
+    """A session has no key ring to seal or open with."""
+
+
+class RotationError(EncryptionError):
+    """A key rotation could not go on; running it again continues it."""
