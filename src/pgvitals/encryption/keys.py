@@ -5,15 +5,17 @@ context, so that one workspace's wrapped key does not unwrap as another's.
 
 What a key management service would map to:
 
-=============  ==============================================  ===================================================
-here           AWS KMS                                         HashiCorp Vault, transit engine
-=============  ==============================================  ===================================================
-``kek_id``     the key's ARN                                   ``transit/<key name>``
-``wrap``       ``Encrypt(KeyId, Plaintext,                     ``POST transit/encrypt/<key>`` with ``plaintext``
-               EncryptionContext)``                            and ``associated_data``
-``unwrap``     ``Decrypt(CiphertextBlob, EncryptionContext)``  ``POST transit/decrypt/<key>``, same fields
-KEK rotation   ``ReEncrypt``, or ``rewrap`` here               ``POST transit/rewrap/<key>``, or ``rewrap`` here
-=============  ==============================================  ===================================================
+============  ==============================================  ====================================================
+here          AWS KMS                                         HashiCorp Vault, transit engine
+============  ==============================================  ====================================================
+``kek_id``    the key's ARN                                   ``transit/<key name>``
+``wrap``      ``Encrypt(KeyId, Plaintext,                     ``POST transit/encrypt/<key name>`` with
+              EncryptionContext)``                            ``plaintext`` and ``associated_data``
+``unwrap``    ``Decrypt(CiphertextBlob, EncryptionContext)``  ``POST transit/decrypt/<key name>`` with
+                                                              ``ciphertext`` and ``associated_data``
+new KEK       `rewrap`, or ``ReEncrypt`` with the context     `rewrap`; a new version of the same key needs none
+              as source and destination                       until ``min_decryption_version`` is raised
+============  ==============================================  ====================================================
 
 The context becomes KMS's ``EncryptionContext`` as four entries (tenant, table, column, row) and Vault's
 ``associated_data`` as base64 of `Context.encoded`. Both services draw their own nonce, so a provider over them refuses
@@ -81,7 +83,7 @@ class LocalKeys:
     """Key-encryption keys in this process's memory: the first one wraps, all of them unwrap.
 
     A wrapped key is a format byte, the length of the KEK's name, the name, a nonce and AES-256-GCM of the data key; all
-    that stands before the ciphertext is authenticated with the context. So a wrapped key itself says which KEK it needs.
+    that stands before the ciphertext is authenticated with the context. So a wrapped key says which KEK it needs.
     """
 
     def __init__(self, keks: Mapping[str, bytes]) -> None:

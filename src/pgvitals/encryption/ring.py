@@ -59,26 +59,26 @@ class KeyRing:
         """
         return self._newest(tenant, DATA)
 
-    def data_key_of(self, tenant: str, version: int) -> bytes:
-        """The key that opens what was sealed with this version.
+    def data_key_of(self, tenant: str, version: int, fetch: Fetch | None = None) -> bytes:
+        """The key that opens what was sealed with this version; another ``fetch`` serves if keys have to be fetched.
 
         Raises:
             UnknownKeyError: there is none of this version.
             RetiredKeyError: it was retired.
             KeyProviderError: it does not unwrap.
         """
-        keys = self._current(tenant)
+        keys = self._current(tenant, fetch)
         key = keys.live.get((DATA, version))
         if key is None and (DATA, version) not in keys.retired:
-            keys = self.refresh(tenant)
+            keys = self.refresh(tenant, fetch)
             key = keys.live.get((DATA, version))
         if key is None:
             _refuse(keys, version)
         return key
 
-    def opener(self, tenant: str) -> Callable[[int], bytes]:
+    def opener(self, tenant: str, fetch: Fetch | None = None) -> Callable[[int], bytes]:
         """`data_key_of` for one tenant, as `unseal` takes it."""
-        return partial(self.data_key_of, tenant)
+        return partial(self.data_key_of, tenant, fetch=fetch)
 
     def index_key(self, tenant: str) -> bytes:
         """The key of a tenant's blind indexes.
@@ -122,10 +122,10 @@ class KeyRing:
             else:
                 self._tenants.pop(tenant, None)
 
-    def _current(self, tenant: str) -> _Keys:
+    def _current(self, tenant: str, fetch: Fetch | None = None) -> _Keys:
         keys = self._tenants.get(tenant)
         if keys is None or time.monotonic() - keys.fetched > self._max_age_s:
-            return self.refresh(tenant)
+            return self.refresh(tenant, fetch)
         return keys
 
     def _newest(self, tenant: str, purpose: str) -> tuple[int, bytes]:

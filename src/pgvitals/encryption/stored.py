@@ -42,10 +42,6 @@ class StoredKeys:
             # The driver's own statement: SQLAlchemy would cast the parameter to varchar, which is no uuid.
             return [tuple(row) for row in connection.exec_driver_sql(statement, (tenant,))]
 
-    def over(self, connection: sa.Connection) -> StoredKeys:
-        """The same table over somebody's open connection, in its transaction."""
-        return StoredKeys(connection, self.table, None)
-
 
 def fetch_from(source: Source, table: str = KEY_TABLE, *, setting: str | None = None) -> StoredKeys:
     """A ``fetch`` for `KeyRing`: keys from ``table`` ("schema.table"), which is read as the connection's role.
