@@ -448,8 +448,8 @@ def test_versions_of_a_key_count_up_from_their_parents(conn):
 
 def test_errors_of_a_mapping_are_counted_as_digits_and_told_in_words(conn):
     wrong = (
-        "(error_count ~ '^[1-9]') <> (last_error is not null and last_error_at is not null)"
-        " or (status = 'error' and error_count = '0')"
+        "(error_count::text ~ '^[1-9]') <> (last_error is not null and last_error_at is not null)"
+        " or (status = 'error' and error_count::text = '0')"
     )
     assert one(conn, f"select count(*) from practice.fhir_mappings where {wrong}") == 0
 
