@@ -5,7 +5,8 @@ What cannot be rebuilt from its definition alone stays in place, and :meth:`Defe
 the catalog with what it was; a difference is an error, and the caller's transaction undoes everything.
 
 CHECK constraints stay: testing each row as it arrives costs no more than validating the table later.
-Triggers are disabled meanwhile, or an audit trail would record the loading itself.
+Triggers are disabled meanwhile, or an audit trail would record the loading itself. So is FORCE ROW LEVEL
+SECURITY: it would hide rows from their owner, and COPY is refused to whom it applies.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ join pg_class t on t.oid = g.tgrelid
 where t.relnamespace = %(schema)s::regnamespace and t.relkind = 'r' and not g.tgisinternal and g.tgenabled <> 'D'
 """
 
+_FORCED = """
+select t.oid::regclass::text from pg_class t
+where t.relnamespace = %(schema)s::regnamespace and t.relkind = 'r' and t.relforcerowsecurity
+"""
+
 _ENABLE = {"O": sql.SQL("enable"), "R": sql.SQL("enable replica"), "A": sql.SQL("enable always")}
 
 _SNAPSHOT = """
@@ -129,7 +135,7 @@ def snapshot(conn: Connection, schema: str) -> Snapshot:
 
 
 class Deferred:
-    """The foreign keys, keys, indexes and triggers of a schema, taken away now and to be restored.
+    """The foreign keys, keys, indexes, triggers and FORCE of a schema, taken away now and to be restored.
 
     Use inside a transaction: if it is rolled back, they were never gone.
     """
@@ -150,6 +156,9 @@ class Deferred:
             for kind, table, name, definition, said, index_said in conn.execute(_OBJECTS, {"schema": schema})
         )
         self._triggers = conn.execute(_TRIGGERS, {"schema": schema}).fetchall()
+        self._forced = [table for (table,) in conn.execute(_FORCED, {"schema": schema})]
+        for table in self._forced:
+            conn.execute(sql.SQL("alter table {} no force row level security").format(sql.SQL(table)))
         for built in self.objects:
             self._drop(built)
         for table, name, _ in self._triggers:
@@ -168,6 +177,8 @@ class Deferred:
                         self._build(built)
         for table, name, enabled in self._triggers:
             self._switch(_ENABLE[enabled], table, name)
+        for table in self._forced:
+            self.conn.execute(sql.SQL("alter table {} force row level security").format(sql.SQL(table)))
         after = snapshot(self.conn, self.schema)
         changed = sorted(key for key in self._before.keys() | after.keys() if self._before.get(key) != after.get(key))
         if changed:

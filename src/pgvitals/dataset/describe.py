@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from psycopg import sql
 
+from pgvitals.dataset.unfiltered import unfiltered
 from pgvitals.lab import Database
 from pgvitals.measure.params import without_indexes
 from pgvitals.system import System
@@ -20,7 +21,7 @@ def tenants(database: Database, systems: Sequence[System]) -> pd.DataFrame:
             column = sql.Identifier(system.tenant.column)
             table = sql.Identifier(system.schema_name, system.tenant.traffic_table)
             counts = sql.SQL("select count(*) from {t} where {c} is not null group by {c} order by 1 desc")
-            with without_indexes(conn):
+            with unfiltered(conn), without_indexes(conn):
                 rows = conn.execute(counts.format(t=table, c=column)).fetchall()
             frames.append(
                 pd.DataFrame(
@@ -41,7 +42,7 @@ def columns(database: Database, systems: Sequence[System]) -> pd.DataFrame:
     Columns: system, table, column, type, null_share (0 to 1), distinct (estimated count of distinct
     values), width_bytes, correlation (physical against logical order, -1 to 1).
     """
-    with database.connect() as conn:
+    with database.connect() as conn, unfiltered(conn):  # pg_stats hides what a policy would filter
         rows = conn.execute(
             """
             select n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), s.null_frac,

@@ -20,6 +20,7 @@ from pgvitals.dataset.copy import copy_rows
 from pgvitals.dataset.deferred import Deferred
 from pgvitals.dataset.progress import Log, Progress, Timing
 from pgvitals.dataset.recipe import Recipe, Table, load_recipe
+from pgvitals.dataset.unfiltered import unfiltered
 from pgvitals.errors import DatasetError
 from pgvitals.lab.database import Database
 from pgvitals.lab.guard import require_ours
@@ -106,7 +107,7 @@ def _plan(conn: Connection, system: System, recipe: Recipe, *, fresh: bool) -> _
     if not tables:
         raise DatasetError(f"system {system.name!r} has no tables in this database; migrate it first")
     plan = _Plan(system=system, recipe=recipe, tables=tables, columns=columns, fresh=fresh)
-    with _as_owner(conn, system):
+    with _as_owner(conn, system), unfiltered(conn):
         _require_empty(conn, plan)
     return plan
 
@@ -136,10 +137,11 @@ def _fill_at_once(conn: Connection, plan: _Plan, everything: sql.Composed, seed:
     name, schema = plan.system.name, plan.system.schema_name
     with conn.transaction():
         conn.execute("set local lock_timeout = '30s'")
+        conn.execute("set local row_security = off")
         conn.execute(sql.SQL("lock table {} in access exclusive mode").format(everything))
-        _require_empty(conn, plan)
         with log.timed(name, "indexes", "drop"):
             deferred = Deferred(conn, schema)
+        _require_empty(conn, plan)  # somebody may have been faster; and only without FORCE does an owner see rows
         # Also when empty: a table truncated in this transaction takes frozen rows.
         conn.execute(sql.SQL("truncate {}").format(everything))
         for table in plan.tables:
@@ -198,7 +200,7 @@ def _fields(where: str, columns: Sequence[TableColumn], made: dict[str, Column])
 def _records(conn: Connection, plan: _Plan, log: Log) -> list[TableRows]:
     name, schema = plan.system.name, plan.system.schema_name
     records = []
-    with _as_owner(conn, plan.system):
+    with _as_owner(conn, plan.system), unfiltered(conn):
         for table in (table.name for table in plan.tables):
             with log.timed(name, "checksum", table):
                 rows, checksum = table_checksum(conn, schema, table)

@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
+from pgvitals.dataset.unfiltered import unfiltered
 from pgvitals.errors import MeasureError
 from pgvitals.query import Query
 from pgvitals.refusal import refusal
@@ -55,7 +56,7 @@ def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict
         params=sql.SQL(query.params), seed=sql.Literal(seed % _STATE_SIZE), n=sql.Literal(n)
     )
     try:
-        with without_indexes(conn), conn.cursor(row_factory=dict_row) as cursor:
+        with unfiltered(conn), without_indexes(conn), conn.cursor(row_factory=dict_row) as cursor:
             for name in ("json", "jsonb"):  # as the text that goes back as a parameter
                 cursor.adapters.register_loader(name, TextLoader)
             rows = cursor.execute(statement).fetchall()
@@ -81,7 +82,7 @@ def tenant_ranks(conn: psycopg.Connection, system: System) -> dict[Any, int]:
     )
     statement = sql.SQL("select {c} from {t} where {c} is not null group by {c} order by count(*) desc, {c}")
     try:
-        with without_indexes(conn):
+        with unfiltered(conn), without_indexes(conn):
             rows = conn.execute(statement.format(c=column, t=table)).fetchall()
     except psycopg.errors.UndefinedTable:
         raise MeasureError(
