@@ -13,18 +13,23 @@ from pathlib import Path
 from pgvitals.errors import QueryHeaderError
 
 REQUIRED = ("title", "budget_p95_ms", "params")
-OPTIONAL = ("role", "note")
+OPTIONAL = ("role", "ends", "since", "until", "note")
+ROLES = ("app", "owner")
+ENDS = ("commit", "rollback")
 _HEADER = re.compile(r"^--\s?(?P<key>[a-z][a-z0-9_]*):\s*(?P<value>.*)$")
 _CONTINUED = re.compile(r"^--(?P<value>\s{2,}\S.*)$")
+_REVISION = re.compile(r"^\S+$")
 _PLACEHOLDER = re.compile(r"%%|%\((?P<name>\w+)\)s|%(?P<other>\(\w*\)?.?|.?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One lookup and its promise.
+    """One query and its promise.
 
     ``params`` is a SELECT whose rows are real parameter sets (one column a parameter); ``role`` is
-    ``app`` (the system's application role) or ``owner``.
+    ``app`` (the system's application role) or ``owner``. ``ends`` says how its transaction ends:
+    ``commit`` is a lookup in a read-only one, ``rollback`` a write that leaves nothing behind. It runs
+    on databases whose revision lies from ``since`` to ``until``, both included; empty means no limit.
     """
 
     name: str
@@ -35,12 +40,20 @@ class Query:
     params: str
     sql: str
     role: str = "app"
+    ends: str = "commit"
+    since: str = ""
+    until: str = ""
     note: str = ""
 
     @property
     def key(self) -> str:
         """``system/name``: unique in a suite."""
         return f"{self.system}/{self.name}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the statement may change rows; its transaction is rolled back then."""
+        return self.ends == "rollback"
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -69,9 +82,6 @@ def load_query(path: Path, system: str) -> Query:
     if not sql:
         raise QueryHeaderError(f"{path}: there is a header but no statement below it")
     _check_placeholders(path, sql)
-    role = header.get("role", "app")
-    if role not in ("app", "owner"):
-        raise QueryHeaderError(f"{path}: 'role' must be 'app' or 'owner', got {role!r}")
     return Query(
         name=path.stem,
         system=system,
@@ -80,7 +90,10 @@ def load_query(path: Path, system: str) -> Query:
         budget_p95_ms=_budget(path, header["budget_p95_ms"]),
         params=header["params"].rstrip("; "),
         sql=sql,
-        role=role,
+        role=_one_of(path, header, "role", ROLES),
+        ends=_one_of(path, header, "ends", ENDS),
+        since=_revision(path, header, "since"),
+        until=_revision(path, header, "until"),
         note=header.get("note", ""),
     )
 
@@ -117,6 +130,21 @@ def _check_placeholders(path: Path, sql: str) -> None:
             raise QueryHeaderError(
                 f"{path}: {found[0]!r} in the statement; a parameter is written %(name)s and a percent sign %%"
             )
+
+
+def _one_of(path: Path, header: dict[str, str], key: str, known: tuple[str, str]) -> str:
+    value = header.get(key, known[0])
+    if value not in known:
+        raise QueryHeaderError(f"{path}: {key!r} must be {known[0]!r} or {known[1]!r}, got {value!r}")
+    return value
+
+
+def _revision(path: Path, header: dict[str, str], key: str) -> str:
+    """A revision id as it stands; whether the system has it, the suite knows."""
+    value = header.get(key)
+    if value is not None and not _REVISION.match(value):
+        raise QueryHeaderError(f"{path}: {key!r} must be one revision id, got {value!r}")
+    return value or ""
 
 
 def _budget(path: Path, value: str) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
 
@@ -20,6 +21,9 @@ from pgvitals.profile import Profiles, load_profiles
 from pgvitals.query import Query, load_query
 from pgvitals.reading import first_problem, read_toml
 from pgvitals.system import System, load_system
+
+if TYPE_CHECKING:
+    from pgvitals.revisions import Branches
 
 
 class SuiteConfig(BaseModel):
@@ -53,7 +57,7 @@ class Suite:
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:
-        """Every ``bench/<system>/<name>.sql``, sorted by system and name."""
+        """Every ``bench/<system>/<name>.sql``, sorted by system and name; their revisions are known ones."""
         queries = [
             load_query(path, name)
             for name in self.systems
@@ -61,7 +65,17 @@ class Suite:
         ]
         if not queries:
             raise SuiteError(f"{self.root / self.config.bench}: no query files (<system>/<name>.sql)")
+        for query in queries:
+            if query.since or query.until:
+                self.branches.check(query)
         return tuple(queries)
+
+    @cached_property
+    def branches(self) -> Branches:
+        """The revisions of every system."""
+        from pgvitals.revisions import read_branches  # which knows Alembic, and this module
+
+        return read_branches(self)
 
     @cached_property
     def profiles(self) -> Profiles:

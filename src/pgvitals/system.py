@@ -23,6 +23,8 @@ class Tenant(_Policy):
     table: str = Identifier
     column: str = Identifier
     setting: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
+    actor_setting: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$")
+    """Who acts, for audit triggers: set beside the tenant where a parameter set has a column ``actor_id``."""
     type: Literal["uuid", "text"] = "uuid"
     traffic_table: str = Identifier
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pgvitals.measure.latency import gate, limits, mark_valid, undecided, verdict
-from pgvitals.measure.runner import Task
 from pgvitals.measure.sampler import Sampling, parameter_sets
+from pgvitals.measure.task import Task
 from pgvitals.profile import MeasurePlan
 from pgvitals.query import Query
 from pgvitals.results.outcome import Outcome

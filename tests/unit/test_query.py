@@ -94,7 +94,7 @@ def test_a_missing_or_empty_key_is_named(tmp_path: Path, key: str) -> None:
 def test_an_unknown_key_is_named_with_its_line_and_the_known_ones(tmp_path: Path) -> None:
     message = refusal(tmp_path, HEADER + "-- budget_ms: 20\n" + STATEMENT)
     assert "calendar_week.sql:4: unknown header key 'budget_ms'" in message
-    assert "title, budget_p95_ms, params, role, note" in message
+    assert "title, budget_p95_ms, params, role, ends, since, until, note" in message
 
 
 def test_a_repeated_key_is_named_with_its_line(tmp_path: Path) -> None:
@@ -111,6 +111,31 @@ def test_a_budget_that_is_no_positive_number_is_named_with_its_value(tmp_path: P
 def test_a_role_that_is_neither_app_nor_owner_is_named_with_its_value(tmp_path: Path) -> None:
     message = refusal(tmp_path, HEADER + "-- role: postgres\n" + STATEMENT)
     assert "'role' must be 'app' or 'owner', got 'postgres'" in message
+
+
+def test_a_query_only_reads_unless_it_says_that_it_is_rolled_back(tmp_path: Path) -> None:
+    assert not query(tmp_path, HEADER + STATEMENT).writes
+    assert not query(tmp_path, HEADER + "-- ends: commit\n" + STATEMENT).writes
+    assert query(tmp_path, HEADER + "-- ends: rollback\n" + STATEMENT).writes
+
+
+def test_another_end_of_a_transaction_is_named_with_its_value(tmp_path: Path) -> None:
+    message = refusal(tmp_path, HEADER + "-- ends: abort\n" + STATEMENT)
+    assert "'ends' must be 'commit' or 'rollback', got 'abort'" in message
+
+
+def test_a_query_may_name_the_first_and_the_last_revision_that_it_runs_at(tmp_path: Path) -> None:
+    found = query(tmp_path, HEADER + "-- since: 65ac34a08850\n-- until: 20250106_1200_cleanup\n" + STATEMENT)
+    assert (found.since, found.until) == ("65ac34a08850", "20250106_1200_cleanup")
+    unlimited = query(tmp_path, HEADER + STATEMENT)
+    assert (unlimited.since, unlimited.until) == ("", "")
+
+
+@pytest.mark.parametrize("key", ["since", "until"])
+@pytest.mark.parametrize("value", ["", "one two"])
+def test_a_limit_that_is_not_one_revision_is_named_with_its_value(tmp_path: Path, key: str, value: str) -> None:
+    message = refusal(tmp_path, HEADER + f"-- {key}: {value}\n" + STATEMENT)
+    assert f"'{key}' must be one revision id, got {value!r}" in message
 
 
 @pytest.mark.parametrize("body", ["", "\n\n", ";\n"])

@@ -22,7 +22,8 @@ from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import script, upgrade
 from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
-from pgvitals.measure.runner import Runner, Task, make_tasks
+from pgvitals.measure.runner import Runner
+from pgvitals.measure.task import Task, make_tasks
 from pgvitals.profile import ImpactPlan, Profile
 from pgvitals.results.records import Contrast, Impact
 from pgvitals.stats.compare import (
@@ -146,8 +147,8 @@ def _tasks(
 
 
 def _try(database: Database, task: Task) -> None:
-    with Runner(database, task.system, task.role) as runner:
-        runner.run(task.query, task.parameters[0])
+    with Runner(database, task.role) as runner:
+        runner.run(task.calls[0])
 
 
 def _judge(

@@ -17,8 +17,9 @@ import numpy as np
 from pgvitals.lab import Database, Server
 from pgvitals.measure.noise import NoiseProbe
 from pgvitals.measure.prepare import at_rest
-from pgvitals.measure.runner import Runner, Task
+from pgvitals.measure.runner import Runner
 from pgvitals.measure.sampler import quiet_collector
+from pgvitals.measure.task import Task
 from pgvitals.profile import LEAST_ROUNDS, ImpactPlan
 from pgvitals.stats.compare import abba_order
 from pgvitals.stats.samples import BoolArray, FloatArray, IntArray
@@ -144,15 +145,15 @@ def _round(
     runners: dict[tuple[int, str], Runner], task: Task, order: IntArray, per_arm: int, number: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """One round of one query: each arm twice, with the same parameters in the same order."""
-    count = len(task.parameters)
+    count = len(task.calls)
     visits: dict[int, list[float]] = {BEFORE: [], AFTER: [], PLACEBO: []}
     with quiet_collector():
         for arm in order:
             runner = runners[int(arm), task.role]
             half = len(visits[int(arm)])
             for step in range(per_arm):
-                parameters = task.parameters[(2 * number * per_arm + half + step) % count]
-                visits[int(arm)].append(runner.run(task.query, parameters).service_ns / 1e6)
+                call = task.calls[(2 * number * per_arm + half + step) % count]
+                visits[int(arm)].append(runner.run(call).service_ns / 1e6)
     return np.array(visits[BEFORE]), np.array(visits[AFTER]), np.array(visits[PLACEBO])
 
 
@@ -163,12 +164,12 @@ def _open(
     try:
         for arm in rng.permutation(3):
             for role in {task.role for task in tasks}:
-                runner = Runner(clones[int(arm)], tasks[0].system, role)
+                runner = Runner(clones[int(arm)], role)
                 runners[int(arm), role] = runner
                 for task in tasks:
                     if task.role == role:
                         for step in range(_WARMUP):
-                            runner.run(task.query, task.parameters[step % len(task.parameters)])
+                            runner.run(task.calls[step % len(task.calls)])
     except BaseException:
         _close(runners)
         raise

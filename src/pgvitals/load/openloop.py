@@ -20,7 +20,7 @@ from locust.runners import LocalRunner
 
 from pgvitals.errors import LabError, LoadTestError, PgvitalsError
 from pgvitals.lab import attach
-from pgvitals.load.client import Client, prepare
+from pgvitals.load.client import Client
 from pgvitals.load.ledger import Ledger
 from pgvitals.load.mix import load_mix
 from pgvitals.load.output import write
@@ -29,8 +29,10 @@ from pgvitals.load.plan import make_plan
 from pgvitals.load.settings import Settings
 from pgvitals.load.summary import summarise
 from pgvitals.load.table import table
+from pgvitals.measure.task import make_tasks
 from pgvitals.refusal import refusal
 from pgvitals.results.outcome import EXIT_CODES, Outcome
+from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite
 
 PARAMETER_SETS = 400
@@ -53,32 +55,40 @@ class OpenLoop:
         self._environment = environment
         self._runner = runner
         self._settings = settings
-        queries = suite.queries_of(suite.select(list(settings.systems)))
-        weights = load_mix(mix, suite.queries).of(queries)
+        systems = suite.select(list(settings.systems))
+        known = load_mix(mix, suite.queries)
+        self._database = attach(suite)
+        queries = queries_at(suite, self._database, systems).queries
         self._plan = make_plan(
-            weights,
+            known.of(queries),
             rate=settings.rate,
             seconds=settings.seconds,
             seed=settings.seed,
             parameter_sets=PARAMETER_SETS,
         )
-        self._database = attach(suite)
-        chosen = [query for query in queries if query.key in self._plan.keys]
-        self._requests = prepare(suite, self._database, chosen, PARAMETER_SETS, settings.seed)
+        self._tasks = make_tasks(
+            self._database,
+            [query for query in queries if query.key in self._plan.keys],
+            {system.name: system for system in systems},
+            parameter_sets=PARAMETER_SETS,
+            seed=settings.seed,
+            ranked=False,
+        )
         self._running = False
 
     def begin(self, **_: Any) -> None:
         """Locust starts a test: take the plan from its first request."""
         self._ledger = Ledger(self._plan)
         self._go = Event()
-        self._users = 0
+        self._users = self._clients = 0
         self._failure: PgvitalsError | None = None
         self._overdue: gevent.Greenlet | None = None
         self._running = True
 
     def new_client(self) -> Client:
         """A client that has no connection yet."""
-        return Client(self._database)
+        self._clients += 1
+        return Client(self._database, self._clients - 1, self._runner.target_user_count)
 
     def new_alarm(self) -> Alarm:
         """A timer for one user; without one the test ends."""
@@ -90,8 +100,8 @@ class OpenLoop:
     def enlist(self, client: Client) -> None:
         """Connect and warm up, then wait for the clock, which the last user starts."""
         try:
-            for request in self._requests:
-                client.warm_up(request, offset=self._users)
+            for task in self._tasks:
+                client.warm_up(task)
         except PgvitalsError as error:
             self._fail(error)
         self._users += 1
@@ -105,7 +115,7 @@ class OpenLoop:
         index = ledger.take(time.perf_counter_ns())
         if index is None:
             _park()
-        request = self._requests[ledger.plan.query[index]]
+        task = self._tasks[ledger.plan.query[index]]
         parameters = int(ledger.plan.parameters[index])
         due_ns = ledger.due_ns(index)
         alarm.wait_until(due_ns)
@@ -114,7 +124,7 @@ class OpenLoop:
         rows, failure = 0, None
         ledger.start_ns[index] = time.perf_counter_ns()
         try:
-            rows = client.execute(request, parameters)
+            rows = client.execute(task, parameters)
         except psycopg.Error as error:
             failure = LoadTestError(refusal(error))
         except LabError:
@@ -123,7 +133,7 @@ class OpenLoop:
         ledger.finish(index, done_ns, None if failure is None else str(failure))
         self._environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type="SQL",
-            name=request.key,
+            name=task.query.key,
             response_time=(done_ns - due_ns) / 1e6,
             response_length=rows,
             exception=failure,

@@ -27,7 +27,8 @@ from pgvitals.errors import PgvitalsError
 from pgvitals.lab import Database, attach
 from pgvitals.lab.attach import kind_of
 from pgvitals.measure.prepare import at_rest
-from pgvitals.measure.runner import Runner, Task, failure, make_tasks
+from pgvitals.measure.runner import Call, Runner, failure
+from pgvitals.measure.task import Task, make_tasks
 from pgvitals.query import Query
 from pgvitals.recording import record
 from pgvitals.results.records import Interval
@@ -45,7 +46,7 @@ Lookup = Callable[[Any, Query], None]
 
 
 class _Request(NamedTuple):
-    """One transaction around a round of pytest-benchmark, BEGIN to COMMIT."""
+    """One transaction around a round of pytest-benchmark, BEGIN to its end."""
 
     t_ns: int
     request_ns: int
@@ -144,17 +145,17 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
         requests: list[_Request] = []
         wrong = ""
         try:
-            with Runner(lab_database, task.system, task.role) as runner:
+            with Runner(lab_database, task.role) as runner:
 
-                def start() -> tuple[tuple[Query, dict[str, Any]], dict[str, Any]]:
-                    parameters = task.parameters[len(begun) % len(task.parameters)]
+                def start() -> tuple[tuple[Call], dict[str, Any]]:
+                    call = task.calls[len(begun) % len(task.calls)]
                     begun.append(clock())
-                    runner.begin(parameters)
-                    return (query, parameters), {}
+                    runner.begin(call)
+                    return (call,), {}
 
-                def finish(*_: Any, **__: Any) -> None:
+                def finish(call: Call) -> None:
                     rows = runner.fetched
-                    runner.commit()
+                    runner.end(call)
                     requests.append(_Request(begun[-1], clock() - begun[-1], rows))
 
                 benchmark.pedantic(

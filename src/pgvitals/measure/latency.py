@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from pgvitals.measure.runner import Task
 from pgvitals.measure.sampler import Sampling
+from pgvitals.measure.task import Task
 from pgvitals.profile import MeasurePlan
 from pgvitals.results.records import Gate, Latency
 from pgvitals.stats.percentile import percentile, summary

@@ -15,8 +15,8 @@ from pgvitals.lab.database import Database
 from pgvitals.measure import latency, noise
 from pgvitals.measure.plan import capture
 from pgvitals.measure.prepare import at_rest
-from pgvitals.measure.runner import make_tasks
 from pgvitals.measure.sampler import Sampling, parameter_sets, sample
+from pgvitals.measure.task import make_tasks
 from pgvitals.profile import Profile
 from pgvitals.results.records import Gate, IndexUse, Noise
 from pgvitals.results.rundir import RunWriter, index_table

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
-from pgvitals.measure.runner import Task, failure
+from pgvitals.measure.runner import Call, Runner, failure
+from pgvitals.measure.task import Task
 from pgvitals.query import Query
 
 Plan = dict[str, Any]
@@ -57,10 +58,10 @@ def capture(database: Database, task: Task) -> list[dict[str, Any]]:
         MeasureError: the query fails.
     """
     found = []
-    with database.connect(task.role) as conn:
+    with Runner(database, task.role) as runner:
         for index in _spread(task):
             for mode in ("custom", "generic"):
-                plan = _explain(conn, task, task.parameters[index], mode)
+                plan = _explain(runner, task.calls[index], mode)
                 found.append(
                     {
                         "tenant_rank": task.ranks[index],
@@ -99,24 +100,25 @@ def _spread(task: Task) -> list[int]:
     return [task.ranks.index(rank) for rank in dict.fromkeys((ranks[0], ranks[len(ranks) // 2], ranks[-1]))]
 
 
-def _explain(conn: psycopg.Connection, task: Task, parameters: dict[str, Any], mode: str) -> Plan:
-    query, tenant = task.query, parameters.get(task.system.tenant.column)
+def _explain(runner: Runner, call: Call, mode: str) -> Plan:
+    """The plan of one call; EXPLAIN ANALYZE executes it, so its transaction is rolled back, whatever it is."""
+    query = call.query
     names = query.parameters
-    arguments = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
-    call = sql.SQL("pgvitals_plan({})").format(arguments) if names else sql.SQL("pgvitals_plan")
+    arguments = sql.SQL(", ").join(sql.Literal(call.parameters[name]) for name in names)
+    execution = sql.SQL("pgvitals_plan({})").format(arguments) if names else sql.SQL("pgvitals_plan")
     statement = numbered(query)
     try:
-        with conn.transaction(force_rollback=True):
-            if tenant is not None:
-                conn.execute("select set_config(%s, %s, true)", (task.system.tenant.setting, str(tenant)))
-            conn.execute(sql.SQL("set local plan_cache_mode = {}").format(sql.Literal(f"force_{mode}_plan")))
-            conn.execute(sql.SQL("prepare pgvitals_plan as {}").format(sql.SQL(statement)))
-            row = conn.execute(
-                sql.SQL("explain (analyze, buffers, settings, format json) execute {}").format(call)
-            ).fetchone()
-            conn.execute("deallocate pgvitals_plan")
+        runner.begin(call)
+        runner.ask(sql.SQL("set local plan_cache_mode = {}").format(sql.Literal(f"force_{mode}_plan")))
+        runner.ask(sql.SQL("prepare pgvitals_plan as {}").format(sql.SQL(statement)))
+        row = runner.ask(
+            sql.SQL("explain (analyze, buffers, settings, format json) execute {}").format(execution)
+        ).fetchone()
+        runner.ask(sql.SQL("deallocate pgvitals_plan"))
     except psycopg.Error as error:
         raise MeasureError(failure(query, error)) from None
+    finally:
+        runner.abandon()
     assert row is not None, "EXPLAIN returns one row"
     plan: Plan = row[0][0]
     own = frozenset(_LITERAL.findall(_COMMENT.sub(lambda found: found["string"] or " ", statement)))
@@ -141,7 +143,7 @@ def _is_own(literal: str, own: frozenset[str]) -> bool:
 
 
 def _label(node: Plan) -> str:
-    name = str(node["Node Type"])
+    name = str(node.get("Operation", node["Node Type"]))  # Insert, not ModifyTable
     if index := node.get("Index Name"):
         return f"{name} {index}"
     if relation := node.get("Relation Name"):

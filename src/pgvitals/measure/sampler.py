@@ -18,7 +18,8 @@ import pandas as pd
 
 from pgvitals.lab.database import Database
 from pgvitals.measure.noise import NoiseProbe
-from pgvitals.measure.runner import Runner, Task
+from pgvitals.measure.runner import Runner
+from pgvitals.measure.task import Task
 from pgvitals.profile import MeasurePlan
 from pgvitals.results.rundir import SAMPLE_COLUMNS
 from pgvitals.stats.validity import BatchNoise
@@ -76,7 +77,7 @@ def sample(
                 task = tasks[position]
                 key = (task.system.name, task.role)
                 if key not in runners:
-                    runners[key] = stack.enter_context(Runner(database, task.system, task.role))
+                    runners[key] = stack.enter_context(Runner(database, task.role))
                 frame, batch_noise = _batch(runners[key], task, plan, batch, attempt)
                 frames.append(frame)
                 noise.append(batch_noise)
@@ -98,14 +99,14 @@ def sample(
 
 
 def _batch(runner: Runner, task: Task, plan: MeasurePlan, batch: int, attempt: int) -> tuple[pd.DataFrame, BatchNoise]:
-    count = len(task.parameters)
+    count = len(task.calls)
     for step in range(plan.warmup):
-        runner.run(task.query, task.parameters[(batch + step) % count])
+        runner.run(task.calls[(batch + step) % count])
     first = ((attempt - 1) * plan.batches + batch) * plan.batch_size
     chosen = [(first + step) % count for step in range(plan.batch_size)]
     probe = NoiseProbe()
     with quiet_collector():
-        timings = [runner.run(task.query, task.parameters[index]) for index in chosen]
+        timings = [runner.run(task.calls[index]) for index in chosen]
     noise = probe.read()
     columns = np.array(timings, dtype=np.int64).reshape(-1, 4)
     frame = pd.DataFrame(

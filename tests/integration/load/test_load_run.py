@@ -87,7 +87,7 @@ def test_a_query_that_cannot_run_is_one_line_with_its_state_and_no_value(
 ) -> None:
     with pytest.raises(LoadTestError) as caught:
         run(mini("thing", "gone"), database, plan=plan(100, 2), seed=1, out=tmp_path / "out")
-    assert str(caught.value).startswith("bench/mini/gone.sql fails in warm-up: relation ")
+    assert "bench/mini/gone.sql: fails with relation " in str(caught.value)
     assert str(caught.value).endswith(" does not exist (SQLSTATE 42P01)")
     assert not (tmp_path / "out" / "load.json").exists()
 

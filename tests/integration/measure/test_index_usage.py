@@ -9,7 +9,8 @@ import pytest
 from pgvitals.errors import MeasureError
 from pgvitals.indexes import usage
 from pgvitals.lab import Database
-from pgvitals.measure.runner import Runner, Task
+from pgvitals.measure.runner import Runner
+from pgvitals.measure.task import Task
 from pgvitals.results.records import IndexUse
 
 BY_NAME = """-- title: items of a name
@@ -33,9 +34,9 @@ def by_name(metered: Database, tasks_of: MakeTasks) -> Task:
 
 def run(database: Database, task: Task, times: int) -> None:
     """Execute on a connection of its own, which closes."""
-    with Runner(database, task.system, task.role) as runner:
+    with Runner(database, task.role) as runner:
         for number in range(times):
-            runner.run(task.query, task.parameters[number % len(task.parameters)])
+            runner.run(task.calls[number % len(task.calls)])
 
 
 def used(database: Database, task: Task, before: usage.Counters) -> dict[str, IndexUse]:
@@ -67,8 +68,8 @@ def test_a_connection_that_stays_is_an_error_and_no_guess(
     metered: Database, by_name: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usage, "_PATIENCE_S", 0.3)
-    with Runner(metered, by_name.system, by_name.role) as runner:
-        runner.run(by_name.query, by_name.parameters[0])
+    with Runner(metered, by_name.role) as runner:
+        runner.run(by_name.calls[0])
         with pytest.raises(MeasureError, match=r"1 other pgvitals connection\(s\) .* end them"):
             usage.read(metered)
     usage.read(metered)

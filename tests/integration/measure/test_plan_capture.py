@@ -11,7 +11,7 @@ import pytest
 from pgvitals.errors import MeasureError
 from pgvitals.lab import Database
 from pgvitals.measure.plan import capture, walk
-from pgvitals.measure.runner import Task
+from pgvitals.measure.task import Task
 
 MakeTasks = Callable[..., list[Task]]
 
@@ -171,10 +171,11 @@ def test_a_captured_write_leaves_nothing(metered: Database, tasks_of: MakeTasks)
     write = """-- title: writes
 -- budget_p95_ms: 10
 -- params: select kind from meter.items
+-- ends: rollback
 insert into meter.log (query) select 'from explain' || %(kind)s::int returning 1
 """
     (task,) = tasks_of(metered, {"q": write})
-    capture(metered, task)
+    assert all(each["shape"] == "Insert log > Result" for each in capture(metered, task))
     with metered.connect() as conn:
         assert conn.execute("select count(*) from meter.log").fetchone() == (0,)
 

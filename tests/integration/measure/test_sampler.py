@@ -1,7 +1,8 @@
-"""Sampling, seen from the server: every statement notes who ran it, on which connection, for which tenant."""
+"""Sampling, seen from the server: every statement tells who ran it, on which connection, for which tenant."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,8 +11,8 @@ import pytest
 
 from pgvitals.errors import LabError, MeasureError
 from pgvitals.lab import Database
-from pgvitals.measure.runner import Task
 from pgvitals.measure.sampler import Sampling, sample
+from pgvitals.measure.task import Task
 from pgvitals.profile import MeasurePlan
 from pgvitals.results.rundir import SAMPLE_COLUMNS
 
@@ -23,25 +24,25 @@ MakeTasks = Callable[..., list[Task]]
 
 
 def noted(name: str, *, params: str, wanted: str = "null", role: str = "app", nap_ns: int = 0) -> str:
-    """A query of two rows that notes who runs it."""
+    """A query of two rows that tells whoever listens who runs it: a lookup's transaction may write nothing."""
     return f"""-- title: {name}
 -- budget_p95_ms: 100
 -- role: {role}
 -- params: {params}
 with noted as (
-    insert into meter.log (query, who, pid, since, tenant, wanted, prepared)
-    select '{name}', current_user, pg_backend_pid(),
-        (select backend_start from pg_stat_activity where pid = pg_backend_pid()),
-        current_setting('app.meter_tenant', true), {wanted},
-        (select count(*) from pg_prepared_statements where statement like '%%into meter.log%%''{name}''%%')
-    returning pg_sleep({nap_ns / 1e9})
+    select pg_sleep({nap_ns / 1e9}), pg_notify('meter', json_build_object(
+        'query', '{name}', 'who', current_user, 'pid', pg_backend_pid(),
+        'since', (select backend_start from pg_stat_activity where pid = pg_backend_pid()),
+        'tenant', current_setting('app.meter_tenant', true), 'wanted', {wanted},
+        'prepared', (select count(*) from pg_prepared_statements where statement like '%%pg_notify%%''{name}''%%')
+    )::text)
 )
 select n from noted, generate_series(1, 2) n
 """
 
 
 QUERIES = {
-    "of_a_tenant": noted("of_a_tenant", params="select tenant_id from meter.items", wanted="%(tenant_id)s"),
+    "of_a_tenant": noted("of_a_tenant", params="select tenant_id from meter.items", wanted="%(tenant_id)s::text"),
     "of_nobody": noted("of_nobody", params="select id from meter.items", nap_ns=NAP_NS),
     "of_the_owner": noted("of_the_owner", params="select tenant_id from meter.items", role="owner"),
 }
@@ -67,11 +68,11 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(shared: Database, tasks_of: MakeTasks) -> Seen:
     """One sampling of the queries above."""
-    found = sample(shared, tasks_of(shared, QUERIES), PLAN, seed=3)
     with shared.connect() as conn:
-        cursor = conn.execute("select * from meter.log order by id")
-        columns = [column.name for column in cursor.description or ()]
-        return Seen(found, pd.DataFrame(cursor.fetchall(), columns=columns))
+        conn.execute("listen meter")
+        found = sample(shared, tasks_of(shared, QUERIES), PLAN, seed=3)
+        told = [json.loads(each.payload) for each in conn.notifies(timeout=2)]
+    return Seen(found, pd.DataFrame(told))
 
 
 def test_every_batch_of_every_query_is_there(seen: Seen) -> None:
