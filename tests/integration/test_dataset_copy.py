@@ -11,8 +11,21 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from pgvitals.dataset.catalog import schema_columns
-from pgvitals.dataset.columns import as_column, encode, json, json_values, lists, money, nullable
+from pgvitals.dataset.columns import (
+    as_column,
+    blob,
+    encode,
+    inet,
+    json,
+    json_values,
+    lists,
+    money,
+    nullable,
+    sealed,
+)
 from pgvitals.dataset.copy import copy_rows
+from pgvitals.dataset.recipe import Unit
+from pgvitals.encryption import Context, unseal
 from pgvitals.errors import DatasetError
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -24,6 +37,13 @@ DOCUMENTS = st.recursive(
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))
 DATES = st.dates(date(1800, 1, 1), date(2300, 1, 1))
 ITEMS = st.lists(st.lists(TEXTS, max_size=3), min_size=1, max_size=3)
+
+
+KEY = bytes(32)
+
+
+def mapped(ip):
+    return ip.packed if ip.version == 6 else b"\0" * 10 + b"\xff" * 2 + ip.packed
 
 
 def numbers(bits):
@@ -42,6 +62,8 @@ ROW = st.fixed_dictionaries(
         "j": DOCUMENTS,
         "ts": MOMENTS,
         "d": DATES,
+        "raw": st.binary(max_size=40),
+        "ip": st.ip_addresses(),
         "given": st.booleans(),
     }
 )
@@ -54,7 +76,8 @@ def table(database):
         conn.execute("create domain short as varchar(60)")
         conn.execute(
             "create table everything (u uuid, i2 smallint, i4 int, i8 bigint, digits varchar(30), n numeric(14, 2),"
-            " b bool, t text, v short, maybe text, j jsonb, ts timestamptz, local timestamp, d date, l text[], e mood)"
+            " b bool, t text, v short, maybe text, j jsonb, ts timestamptz, local timestamp, d date, l text[], e mood,"
+            " raw bytea, maybe_raw bytea, ip inet, secret bytea, plain char(40))"
         )
         yield conn
 
@@ -73,6 +96,8 @@ def test_the_server_reads_back_what_was_encoded(table, rows, items, random):
     texts = np.array([text.encode() for text in column["t"]])
     given_ = np.array(column["given"])
     moments = np.array(column["ts"], dtype="datetime64[us]")
+    unit = Unit(seed=1, system="s", table="everything", tenant=0, chunk=0, start=0, stop=len(rows))
+    seal = unit.seal("secret", KEY, "tenant")
     sent = send(
         table,
         {
@@ -92,17 +117,30 @@ def test_the_server_reads_back_what_was_encoded(table, rows, items, random):
             "d": np.array(column["d"], dtype="datetime64[D]"),
             "l": lists(items, np.array(chosen)),
             "e": np.where(given_, b"fine", b"sad"),
+            "raw": blob(column["raw"]),
+            "maybe_raw": nullable(blob(column["raw"]), given_),
+            "ip": inet(np.array([list(mapped(ip)) for ip in column["ip"]], dtype=np.uint8)),
+            "secret": sealed(nullable(texts, given_), seal),
+            "plain": sealed(nullable(texts, given_), seal),
         },
     )
     assert sent == len(rows)
     back = table.execute("select * from everything").fetchall()
     table.execute("truncate everything")
-    for row, got, k in zip(rows, back, chosen, strict=True):
-        assert got == (
+    for row, got, k, own in zip(rows, back, chosen, unit.ids(), strict=True):
+        *got, secret, plain = got
+        assert tuple(got) == (
             row["u"], row["i2"], row["i4"], row["i8"], str(row["i8"]), Decimal(row["n"]) / 100,
             row["b"], row["t"], row["t"], row["t"] if row["given"] else None, row["j"],
             row["ts"].replace(tzinfo=UTC), row["ts"], row["d"], items[k], "fine" if row["given"] else "sad",
+            row["raw"], row["raw"] if row["given"] else None, getattr(row["ip"], "ipv4_mapped", None) or row["ip"],
         )  # fmt: skip
+
+        assert (secret is None, plain is None) == (not row["given"],) * 2
+        if row["given"]:
+            context = Context("tenant", "everything", "secret", str(UUID(bytes=own.tobytes())))
+            assert unseal({1: KEY}.__getitem__, secret, context) == row["t"]
+            assert plain == row["t"].ljust(40)
 
 
 def test_times_are_exact_to_the_microsecond_on_both_sides_of_2000(table):

@@ -11,14 +11,14 @@ A recipe (``fixtures/<system>/dataset.py``) imports its vocabulary from here::
         return (Table(name="tenants", own_rows=sizes["tenants"], make=tenants),)
 """
 
-from pgvitals.dataset.columns import Column, in_order, json, json_values, lists, money, nullable
+from pgvitals.dataset.columns import Column, blob, in_order, inet, json, json_values, lists, money, nullable, sealed
 from pgvitals.dataset.people import People, draw_people, join
 from pgvitals.dataset.places import Places, places
 from pgvitals.dataset.pools import Pool, pool
 from pgvitals.dataset.recipe import Columns, Recipe, Table, Unit, load_recipe
 from pgvitals.dataset.sizes import zipf_shares, zipf_weights
 from pgvitals.dataset.slots import Book, Calendar, book, calendar, working_days
-from pgvitals.dataset.streams import Stream, hex_digests, uniform_at
+from pgvitals.dataset.streams import Stream, hex_digests, uniform_at, uuid_texts
 
 __all__ = [
     "Book",
@@ -32,11 +32,13 @@ __all__ = [
     "Stream",
     "Table",
     "Unit",
+    "blob",
     "book",
     "calendar",
     "draw_people",
     "hex_digests",
     "in_order",
+    "inet",
     "join",
     "json",
     "json_values",
@@ -46,7 +48,9 @@ __all__ = [
     "nullable",
     "places",
     "pool",
+    "sealed",
     "uniform_at",
+    "uuid_texts",
     "working_days",
     "zipf_shares",
     "zipf_weights",

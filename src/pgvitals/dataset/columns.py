@@ -13,13 +13,16 @@ bool                                 boolean
 bytes ``S…``, UTF-8                  text, varchar, char, enum
 :func:`json` · :func:`lists`         json, jsonb · text[], varchar[]
 :func:`money` (int64, cents)         numeric
+:func:`blob` · :func:`inet`          bytea · inet
 ===================================  ==========================================================
 
-:func:`nullable` leaves values out.
+:func:`nullable` leaves values out. :func:`sealed` text or dates are ciphertext where the column is bytea,
+and plain where it is not: one recipe serves the revisions before and after a column is encrypted.
 """
 
 from __future__ import annotations
 
+import itertools
 import json as _json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pgvitals.dataset.sealing import Seal
 from pgvitals.dataset.streams import I64, Bool, Bytes2D, Text
 from pgvitals.errors import DatasetError
 
@@ -36,22 +40,33 @@ I32 = npt.NDArray[np.int32]
 
 _EPOCH_DAYS = 10_957  # 2000-01-01, where PostgreSQL counts from
 _EPOCH_US = _EPOCH_DAYS * 86_400_000_000
+_IPV4_MAPPED = np.array([0] * 10 + [255] * 2, dtype=np.uint8)
 _TEXT_TYPES = ("text", "varchar", "bpchar", "enum", "citext", "name")
 
 
 @dataclass(frozen=True)
 class Column:
-    """``n`` values of one kind; ``nulls`` marks those that are left out; ``items`` are the choices of lists."""
+    """``n`` values of one kind; ``nulls`` marks those that are left out; ``items`` are the choices of lists.
+
+    ``lengths`` are those of blobs; ``seal`` says how a bytea column gets the values.
+    """
 
     kind: str
     values: Array
     nulls: Bool | None = None
     items: tuple[tuple[str, ...], ...] = ()
+    lengths: I32 | None = None
+    seal: Seal | None = None
 
     def take(self, positions: I64) -> Column:
         """The values at these positions."""
-        nulls = None if self.nulls is None else self.nulls[positions]
-        return replace(self, values=self.values[positions], nulls=nulls)
+        return replace(
+            self,
+            values=self.values[positions],
+            nulls=None if self.nulls is None else self.nulls[positions],
+            lengths=None if self.lengths is None else self.lengths[positions],
+            seal=None if self.seal is None else self.seal.take(positions),
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,24 @@ def money(cents: I64) -> Column:
     return Column("money", cents)
 
 
+def sealed(values: Array | Column, seal: Seal) -> Column:
+    """Text or dates that a bytea column holds encrypted; ``seal`` has a place for each."""
+    return replace(as_column(values), seal=seal)
+
+
+def blob(values: Bytes2D | Sequence[bytes]) -> Column:
+    """Bytes as they are: a matrix of shape (n, width), or values of any lengths."""
+    if isinstance(values, np.ndarray):
+        return Column("blob", values)
+    field = _padded(values)
+    return Column("blob", field.data, lengths=field.lengths)
+
+
+def inet(addresses: Bytes2D) -> Column:
+    """Addresses of hosts: IPv4 (n, 4), or IPv6 (n, 16) with IPv4 mapped into it (RFC 4291, section 2.5.5.2)."""
+    return Column("inet", addresses)
+
+
 def in_order(columns: Mapping[str, Array | Column], moment: Array) -> dict[str, Column]:
     """The rows sorted by a moment, as they lie in a table that grew over time."""
     order = np.argsort(moment, kind="stable")
@@ -130,7 +163,8 @@ def encode(values: Array | Column, type_: Type) -> Field:
         DatasetError: the type cannot hold values of this kind, or not this large.
     """
     column = as_column(values)
-    encoder = _ENCODERS.get((column.kind, type_.name))
+    kind = "sealed" if column.seal is not None and type_.name == "bytea" else column.kind
+    encoder = _ENCODERS.get((kind, type_.name))
     if encoder is None:
         raise DatasetError(f"values of kind {column.kind!r} do not fit type {type_.name!r}")
     field = encoder(column, type_)
@@ -203,12 +237,46 @@ def _numeric(column: Column, _: Type) -> Field:
     return Field(parts.view(np.uint8).reshape(len(whole), 16))
 
 
+def _padded(values: Sequence[bytes]) -> Field:
+    lengths = np.fromiter(map(len, values), dtype=np.int32, count=len(values))
+    width = int(lengths.max(initial=0))
+    table = np.frombuffer(b"".join(value.ljust(width, b"\0") for value in values), dtype=np.uint8)
+    return Field(table.reshape(len(values), width), lengths)
+
+
+def _blob(column: Column, _: Type) -> Field:
+    return Field(np.ascontiguousarray(column.values), column.lengths)
+
+
+def _sealed(column: Column, _: Type) -> Field:
+    """Dates are sealed as ISO 8601 text."""
+    if column.seal is None or column.kind not in ("text", "date"):
+        raise DatasetError(f"only text and dates are sealed, not values of kind {column.kind!r}")
+    plain = np.datetime_as_string(column.values).astype("S") if column.kind == "date" else column.values
+    texts = (value.decode() for value in plain.tolist())
+    nulls = itertools.repeat(False) if column.nulls is None else column.nulls.tolist()
+    return _padded(list(column.seal.texts(None if null else text for text, null in zip(texts, nulls, strict=False))))
+
+
+def _inet(column: Column, _: Type) -> Field:
+    """Family (2 or 3), bits of the mask, no cidr, bytes of the address, the address."""
+    n, width = column.values.shape
+    out = np.zeros((n, 4 + width), dtype=np.uint8)
+    out[:, :4] = (2, 32, 0, 4) if width == 4 else (3, 128, 0, 16)
+    out[:, 4:] = column.values
+    if width == 4:
+        return Field(out)
+    mapped = (column.values[:, :12] == _IPV4_MAPPED).all(axis=1)
+    out[mapped, :4] = (2, 32, 0, 4)
+    out[mapped, 4:8] = column.values[mapped, 12:]
+    return Field(out, np.where(mapped, 8, 20).astype(np.int32))
+
+
 def _lists(column: Column, type_: Type) -> Field:
-    encoded = [_list(item, type_.element) for item in column.items]
-    width = max(map(len, encoded))
-    table = np.frombuffer(b"".join(item.ljust(width, b"\0") for item in encoded), dtype=np.uint8)
-    lengths = np.array([len(item) for item in encoded], dtype=np.int32)
-    return Field(table.reshape(len(encoded), width)[column.values], lengths[column.values])
+    table = _padded([_list(item, type_.element) for item in column.items])
+    if table.lengths is None:
+        raise AssertionError("padded values have lengths")
+    return Field(table.data[column.values], table.lengths[column.values])
 
 
 def _list(item: tuple[str, ...], element: int) -> bytes:
@@ -230,6 +298,9 @@ _ENCODERS: dict[tuple[str, str], _Encoder] = {
     ("integer", "numeric"): _numeric,
     ("lists", "_text"): _lists,
     ("lists", "_varchar"): _lists,
+    ("sealed", "bytea"): _sealed,
+    ("blob", "bytea"): _blob,
+    ("inet", "inet"): _inet,
     **{("integer", name): _integer for name in ("int2", "int4", "int8")},
     **{("text", name): _text for name in _TEXT_TYPES},
     **{("integer", name): _digits for name in ("text", "varchar", "bpchar")},

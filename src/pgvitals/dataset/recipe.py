@@ -15,7 +15,8 @@ from types import EllipsisType
 import numpy as np
 
 from pgvitals.dataset.columns import Array, Column, as_column
-from pgvitals.dataset.streams import I64, Bytes2D, Stream, Text, key_of, uuids
+from pgvitals.dataset.sealing import Seal, nonces
+from pgvitals.dataset.streams import I64, Bytes2D, Stream, Text, key_of, secret_of, uuids
 from pgvitals.dataset.ulids import Moments, ulids
 from pgvitals.errors import DatasetError, ProfileError, SuiteError
 from pgvitals.profile import Profile
@@ -82,6 +83,22 @@ class Unit:
         """Two 64-bit words for a purpose, the same in all units of the system."""
         return key_of(self.seed, self.system, purpose, *more)
 
+    def secret(self, purpose: str, *more: object) -> bytes:
+        """32 bytes for a purpose: a key that is the same on every machine, and protects generated data only."""
+        return secret_of(self.seed, self.system, purpose, *more)
+
+    def seal(self, column: str, key: bytes, tenant: str) -> Seal:
+        """How the values of a column of these rows are sealed, under version 1 of a tenant's key."""
+        return Seal(
+            key=key,
+            version=1,
+            tenant=tenant,
+            table=self.table,
+            column=column,
+            rows=self.ids(),
+            nonces=nonces(self.key("nonce", self.table, column, self.tenant), self.index),
+        )
+
     def stream(self, purpose: str) -> Stream:
         """This unit's random numbers for a purpose, independent of every other purpose and unit."""
         return Stream(self.seed, self.system, self.table, self.tenant, self.chunk, purpose)
@@ -96,7 +113,8 @@ class Table:
     """One table: ``rows`` for each tenant (largest first), ``own_rows`` of no tenant, and how to make them.
 
     Chunks are cut at multiples of ``blocks`` (by tenant), so that a block never spans two units: the
-    appointments of one practitioner, the tokens of one rotation chain.
+    appointments of one practitioner, the tokens of one rotation chain. ``chunk_rows`` is smaller than usual
+    where rows are wide, since a unit is in memory at once.
     """
 
     name: str
@@ -104,6 +122,7 @@ class Table:
     rows: I64 | tuple[int, ...] = ()
     own_rows: int = 0
     blocks: I64 | tuple[int, ...] = ()
+    chunk_rows: int = CHUNK_ROWS
 
     @property
     def total(self) -> int:
@@ -124,7 +143,7 @@ class Recipe:
         for tenant, rows in enumerate(table.rows):
             shares.append((tenant, int(rows), int(table.blocks[tenant]) if len(table.blocks) else 1))
         for owner, rows, block in shares:
-            step = max(block, CHUNK_ROWS // block * block)
+            step = max(block, table.chunk_rows // block * block)
             for chunk, start in enumerate(range(0, rows, step)):
                 yield Unit(
                     seed=seed,

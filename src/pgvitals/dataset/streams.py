@@ -29,9 +29,18 @@ _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").vie
 
 def key_of(*parts: object) -> tuple[int, int]:
     """Two 64-bit words from a sequence of names and numbers (BLAKE2b; never Python's own ``hash``)."""
-    text = "".join(f"{len(str(part))}:{part};" for part in parts)
-    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    digest = _digest(parts, 16)
     return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def secret_of(*parts: object) -> bytes:
+    """32 bytes from a sequence of names and numbers: a key that protects generated data only."""
+    return _digest(("secret", *parts), 32)
+
+
+def _digest(parts: Sequence[object], size: int) -> bytes:
+    text = "".join(f"{len(str(part))}:{part};" for part in parts)
+    return hashlib.blake2b(text.encode(), digest_size=size).digest()
 
 
 def mix64(values: U64) -> U64:
@@ -74,6 +83,15 @@ def uuids(key: tuple[int, int], index: I64) -> Bytes2D:
     pair[:, 0] = (pair[:, 0] & np.uint64(0xFFFFFFFFFFFF0FFF)) | np.uint64(0x8000)
     pair[:, 1] = (pair[:, 1] & np.uint64(0x3FFFFFFFFFFFFFFF)) | np.uint64(0x8000000000000000)
     return pair.astype(">u8").view(np.uint8).reshape(len(index), 16)
+
+
+def uuid_texts(ids: Bytes2D) -> Text:
+    """UUIDs (n, 16) as PostgreSQL prints them: ``S36``."""
+    digits = _HEX[ids].view(np.uint8).reshape(len(ids), 32)
+    out = np.full((len(ids), 36), ord("-"), dtype=np.uint8)
+    for at, start, stop in ((0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)):
+        out[:, at : at + stop - start] = digits[:, start:stop]
+    return out.view("S36").ravel()
 
 
 def hex_digests(key: tuple[int, int], index: I64, digits: int) -> Text:
