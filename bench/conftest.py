@@ -8,6 +8,7 @@ from pgvitals.measure.bench_plugin import (  # noqa: F401
     lookup,
     pytest_addoption,
     pytest_benchmark_update_machine_info,
+    pytest_collection_modifyitems,
     pytest_configure,
     pytest_generate_tests,
     pytest_sessionfinish,

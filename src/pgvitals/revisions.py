@@ -11,6 +11,7 @@ from pgvitals.lab.migrate import current, script
 from pgvitals.query import Query
 from pgvitals.suite import Suite
 from pgvitals.system import System
+from pgvitals.terminal import Terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,13 @@ def queries_at(suite: Suite, database: Database, systems: Iterable[System]) -> C
     queries = suite.queries_of(tuple(systems))
     limited = any(query.since or query.until for query in queries)
     return choose(suite, queries, current(suite, database) if limited else {})
+
+
+def tell_left_out(terminal: Terminal, left_out: Mapping[str, str]) -> None:
+    """One line about the queries that are not for this revision, if there are any."""
+    if left_out:
+        names = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+        terminal.say(f"not at this revision: {names}")
 
 
 def choose(suite: Suite, queries: Sequence[Query], revisions: Mapping[str, str]) -> Choice:

@@ -20,12 +20,15 @@ from pgvitals.impact.rounds import AFTER, BEFORE, PLACEBO, Rounds, measure_round
 from pgvitals.impact.sizes import compare_sizes, sizes
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import script, upgrade
-from pgvitals.measure.plan import capture
+from pgvitals.measure.params import tenant_ranks
+from pgvitals.measure.plan import shape_for_largest
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import Runner
-from pgvitals.measure.task import Task, make_tasks
+from pgvitals.measure.task import Task, make_task
 from pgvitals.profile import ImpactPlan, Profile
+from pgvitals.query import Query
 from pgvitals.results.records import Contrast, Impact
+from pgvitals.revisions import tell_left_out
 from pgvitals.stats.compare import (
     ContrastVerdict,
     contrast,
@@ -96,7 +99,9 @@ def measure_impact(
         for database in (before, after):
             stack.enter_context(at_rest(database, [system.schema_name]))
         relations = compare_sizes(sizes(before, system.schema_name), sizes(after, system.schema_name))
-        tasks, not_before, broken = _tasks(before, after, suite, system, profile.impact, terminal, seed)
+        queries, left_out = _queries(suite, system, start, end)
+        tell_left_out(terminal, left_out)
+        tasks, not_before, broken = _tasks(before, after, queries, system, profile.impact, terminal, seed)
         compared = measure_rounds(server, before, after, tasks, profile.impact, terminal, seed)
         return Impact(
             system=system.name,
@@ -111,24 +116,51 @@ def measure_impact(
             relations=relations,
             not_before=not_before,
             broken=broken,
+            left_out=left_out,
         )
 
 
+def _queries(suite: Suite, system: System, start: str, end: str) -> tuple[list[Query], dict[str, str]]:
+    """The queries that are meant to run at both ends, and name -> limit of those that are not.
+
+    Raises:
+        MeasureError: there is none.
+    """
+    queries = suite.queries_of((system,))
+    left_out = {
+        query.name: why
+        for revision in (end, start)
+        for query in queries
+        if (why := suite.branches.obstacle(query, revision))
+    }
+    both = [query for query in queries if query.name not in left_out]
+    if not both:
+        raise MeasureError(f"no query of system {system.name!r} is meant to run at both {start} and {end}")
+    return both, left_out
+
+
 def _tasks(
-    before: Database, after: Database, suite: Suite, system: System, plan: ImpactPlan, terminal: Terminal, seed: int
+    before: Database,
+    after: Database,
+    queries: Sequence[Query],
+    system: System,
+    plan: ImpactPlan,
+    terminal: Terminal,
+    seed: int,
 ) -> tuple[list[Task], tuple[str, ...], tuple[str, ...]]:
-    """The system's queries that run at both revisions; those that do not before; those that broke after.
+    """The queries that run at both revisions; those that do not before; those that broke after.
 
     Every pair of executions has parameters of its own, so that the interval knows of their variety.
     """
     usable: list[Task] = []
     not_before: list[str] = []
     broken: list[str] = []
-    for query in suite.queries_of((system,)):
+    with before.connect() as conn:
+        ranks = tenant_ranks(conn, system)
+    for query in queries:
         try:
-            (task,) = make_tasks(
-                before, [query], {system.name: system}, parameter_sets=2 * plan.rounds * plan.per_arm, seed=seed
-            )
+            with before.connect() as conn:
+                task = make_task(conn, query, system, ranks, parameter_sets=2 * plan.rounds * plan.per_arm, seed=seed)
             _try(before, task)
         except MeasureError as error:
             terminal.say(f"not compared, it does not run before: {error}")
@@ -189,6 +221,7 @@ def _record(task: Task, rounds: Rounds, verdict: ContrastVerdict, before: Databa
         rounds=verdict.rounds,
         verdict=verdict.verdict,
         reason=verdict.reason,
-        before_plan=capture(before, task)[0]["shape"],
-        after_plan=capture(after, task)[0]["shape"],
+        before_plan=shape_for_largest(before, task),
+        after_plan=shape_for_largest(after, task),
+        ends=task.query.ends,
     )

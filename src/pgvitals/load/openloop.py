@@ -155,7 +155,7 @@ class OpenLoop:
         try:
             if self._failure is not None:
                 raise self._failure
-            summary = summarise(self._ledger, self._users)
+            summary = summarise(self._ledger, self._users, {task.query.key: task.query.ends for task in self._tasks})
             if self._settings.out is not None:
                 write(self._settings.out, summary, self._started_s)
             sys.stdout.write(f"\n{table(summary.load)}\n")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,12 +49,13 @@ class Summary:
         }
 
 
-def summarise(ledger: Ledger, users: int) -> Summary:
+def summarise(ledger: Ledger, users: int, ends: Mapping[str, str] | None = None) -> Summary:
     """Histograms, percentiles and verdict of what the ledger holds.
 
     A request that failed counts with the time until its error. One that was due and had no answer (or
     was not even sent) when the test was stopped counts with the time until then, which is a lower
     bound: leaving it out would hide the worst of all. Queries of which nothing was sent are not listed.
+    ``ends`` says of ``system/query`` how its transactions end.
 
     Raises:
         LoadTestError: no request was sent at all.
@@ -76,7 +78,7 @@ def summarise(ledger: Ledger, users: int) -> Summary:
         if times[key].service.count:
             errors = sum(ledger.plan.query[index] == number for index in ledger.errors)
             system, _, query = key.partition("/")
-            records.append(_record(system, query, times[key], errors))
+            records.append(replace(_record(system, query, times[key], errors), ends=(ends or {}).get(key, "commit")))
     total = Times(*(merged(getattr(t, kind) for t in times.values()) for kind in ("latency", "service", "lag")))
     overall = _record("all", "total", total, len(ledger.errors))
     outcome, reason = judge(ledger, users, overall.latency_p95_ms, total.lag.percentile_ms(95))

@@ -26,13 +26,15 @@ from pgvitals.dataset.stored import recall
 from pgvitals.errors import PgvitalsError
 from pgvitals.lab import Database, attach
 from pgvitals.lab.attach import kind_of
+from pgvitals.measure.params import tenant_ranks
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.runner import Call, Runner, failure
-from pgvitals.measure.task import Task, make_tasks
+from pgvitals.measure.task import Task, make_task
 from pgvitals.query import Query
 from pgvitals.recording import record
 from pgvitals.results.records import Interval
 from pgvitals.results.rundir import SAMPLE_COLUMNS
+from pgvitals.revisions import queries_at
 from pgvitals.stats.percentile import batch_interval, percentile, summary
 from pgvitals.suite import Suite, find_suite
 
@@ -59,7 +61,17 @@ class _Session:
 
     suite: Suite
     frames: list[pd.DataFrame] = field(default_factory=list)
+    ranks: dict[str, dict[Any, int]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     written: Path | None = None
+
+    def task(self, database: Database, query: Query, parameter_sets: int, seed: int) -> Task:
+        """A query with its parameters; the tenants of a system are ranked once."""
+        system = self.suite.system(query.system)
+        with database.connect() as conn:
+            if query.system not in self.ranks:
+                self.ranks[query.system] = tenant_ranks(conn, system)
+            return make_task(conn, query, system, self.ranks[query.system], parameter_sets=parameter_sets, seed=seed)
 
 
 _SESSION = pytest.StashKey[_Session]()
@@ -97,6 +109,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("query", [query.key for query in queries], indirect=True)
 
 
+@pytest.hookimpl(trylast=True)  # after -k
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the queries that are not for the revision where the lab stands; without a lab, none."""
+    state = config.stash[_SESSION]
+    try:
+        left_out = queries_at(state.suite, attach(state.suite), state.suite.systems.values()).left_out
+    except PgvitalsError:
+        return  # whoever needs the lab says what is wrong with it
+    state.left_out = {key: why for key, why in left_out.items() if any(_query_of(item) == key for item in items)}
+    config.hook.pytest_deselected(items=[item for item in items if _query_of(item) in left_out])
+    items[:] = [item for item in items if _query_of(item) not in left_out]
+
+
+def _query_of(item: pytest.Item) -> str | None:
+    """``system/name`` of the query that a test is parametrized with."""
+    given = getattr(item, "callspec", None)
+    return given.params.get("query") if given is not None else None
+
+
 @pytest.fixture(scope="session")
 def lab_database(pytestconfig: pytest.Config) -> Iterator[Database]:
     """The lab database that ``pgvitals up`` left, at rest for the session."""
@@ -131,10 +162,9 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
     session = request.config.stash[_SESSION]
 
     def measure(benchmark: Any, query: Query) -> None:
-        systems = {query.system: session.suite.system(query.system)}
         seed = request.config.getoption("--seed")
         try:
-            (task,) = make_tasks(lab_database, [query], systems, parameter_sets=rounds + _WARMUP, seed=seed)
+            task = session.task(lab_database, query, rounds + _WARMUP, seed)
         except PgvitalsError as error:
             benchmark.skipped = True  # pytest-benchmark would warn that nothing was measured with it
             pytest.exit(f"pgvitals: {error}", returncode=2)
@@ -205,20 +235,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         f"{'lookup':<34} {'n':>6} {'p50 ms':>9} {'p95 ms':>9} {'99 % interval of p95':>22} {'p99 ms':>9} {'budget':>8}"
     )
     terminalreporter.write_line(heading, bold=True)
-    budgets = {query.key: query.budget_p95_ms for query in state.suite.queries}
+    queries = {query.key: query for query in state.suite.queries}
     for frame in state.frames:
-        key = f"{frame['system'].iloc[0]}/{frame['query'].iloc[0]}"
+        key = _key(frame)
         stats, interval = summary(frame["latency_ns"].to_numpy()), _interval(frame)
         span = f"{interval.low:.3f} – {interval.high:.3f}" if interval else "too few samples"
         terminalreporter.write_line(
-            f"{key:<34} {stats.n:>6} {stats.p50_ms:>9.3f} {stats.p95_ms:>9.3f} {span:>22} {stats.p99_ms:>9.3f} "
-            f"{budgets[key]:>8g}"
+            f"{key + ' *' * queries[key].writes:<34} {stats.n:>6} {stats.p50_ms:>9.3f} {stats.p95_ms:>9.3f} {span:>22} "
+            f"{stats.p99_ms:>9.3f} {queries[key].budget_p95_ms:>8g}"
         )
     terminalreporter.write_line(
         "The interval is that of one burst; `pgvitals bench` spreads its samples and judges them."
     )
+    if any(queries[_key(frame)].writes for frame in state.frames):
+        terminalreporter.write_line("* A write: rolled back, so without what a COMMIT costs.")
+    for key, why in state.left_out.items():
+        terminalreporter.write_line(f"{key}: not at this revision ({why})")
     if state.written is not None:
         terminalreporter.write_line(f"every sample: {state.written}")
+
+
+def _key(frame: pd.DataFrame) -> str:
+    """``system/name`` of the query whose samples these are."""
+    return f"{frame['system'].iloc[0]}/{frame['query'].iloc[0]}"
 
 
 def _frame(task: Task, seconds: list[float], requests: list[_Request]) -> pd.DataFrame:

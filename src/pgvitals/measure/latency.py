@@ -66,6 +66,7 @@ def gate(
     budget_p95_ms: float,
     plans: Mapping[str, tuple[str, str]] | None = None,
     executions: Mapping[str, int] | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> Gate:
     """The verdict over all lookups: each within its own budget, and all within the overall one.
 
@@ -73,6 +74,7 @@ def gate(
         samples: as in ``samples.parquet``, of the sampler's own arm.
         plans: ``system/query`` -> (shape, fingerprint) of the plan for the largest tenant.
         executions: ``system/query`` -> executions, warm-up included: what its index scans divide by.
+        left_out: ``system/query`` -> why it does not run at this revision.
 
     The percentiles of a record are over the batches that its verdict is on; ``n`` and ``max_ms`` are over all.
     """
@@ -84,7 +86,9 @@ def gate(
         for task in tasks
     )
     outcome, reason = overall(records)
-    return Gate(outcome=outcome, reason=reason, budget_p95_ms=budget_p95_ms, queries=records)
+    return Gate(
+        outcome=outcome, reason=reason, budget_p95_ms=budget_p95_ms, queries=records, left_out=dict(left_out or {})
+    )
 
 
 def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tuple[str, str]) -> Latency:
@@ -97,6 +101,7 @@ def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tupl
         query=task.query.name,
         title=task.query.title,
         role=task.role,
+        ends=task.query.ends,
         n=len(own),
         batches=found.batches,
         valid_batches=found.valid_batches,

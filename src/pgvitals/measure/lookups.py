@@ -20,6 +20,7 @@ from pgvitals.measure.task import make_tasks
 from pgvitals.profile import Profile
 from pgvitals.results.records import Gate, IndexUse, Noise
 from pgvitals.results.rundir import RunWriter, index_table
+from pgvitals.revisions import queries_at, tell_left_out
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
@@ -47,19 +48,22 @@ class Lookups:
 def measure(
     suite: Suite, database: Database, profile: Profile, systems: Sequence[System], terminal: Terminal, *, seed: int
 ) -> Lookups:
-    """Measure every query of ``systems``.
+    """Measure every query of ``systems`` that runs at the revision where the database stands.
 
     Raises:
         MeasureError: a query fails, or there is nothing to draw parameters from.
     """
     budget = suite.config.budget_p95_ms
-    queries = suite.queries_of(tuple(systems))
+    chosen = queries_at(suite, database, systems)
+    tell_left_out(terminal, chosen.left_out)
     by_name = {system.name: system for system in systems}
     with ExitStack() as stack:
         with terminal.step("vacuum, analyze and prewarm"):
             stack.enter_context(at_rest(database, [system.schema_name for system in systems]))
-        with terminal.step(f"draw parameters of {len(queries)} lookups"):
-            tasks = make_tasks(database, queries, by_name, parameter_sets=parameter_sets(profile.measure), seed=seed)
+        with terminal.step(f"draw parameters of {len(chosen.queries)} lookups"):
+            tasks = make_tasks(
+                database, chosen.queries, by_name, parameter_sets=parameter_sets(profile.measure), seed=seed
+            )
         usage.forget(database)
         before = usage.read(database)
         with terminal.bar(f"measure {len(tasks)} lookups", unit="batches") as bar:
@@ -88,6 +92,7 @@ def measure(
             budget_p95_ms=budget,
             plans=shapes,
             executions=sum((Counter(sampling.executions) for sampling in taken), Counter()),
+            left_out=chosen.left_out,
         ),
         samples=samples,
         index_usage=usage.difference(database, systems, before, after),

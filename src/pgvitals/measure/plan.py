@@ -74,6 +74,16 @@ def capture(database: Database, task: Task) -> list[dict[str, Any]]:
     return found
 
 
+def shape_for_largest(database: Database, task: Task) -> str:
+    """The plan's :func:`shape` for the largest tenant drawn, with its own parameters.
+
+    Raises:
+        MeasureError: the query fails.
+    """
+    with Runner(database, task.role) as runner:
+        return shape(_explain(runner, task.calls[_spread(task)[0]], "custom")["Plan"])
+
+
 def shape(node: Plan) -> str:
     """One line: the nodes from top to bottom with the indexes they use."""
     return " > ".join(_label(each) for each in walk(node))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import psycopg
 
 from pgvitals.lab.database import Database
 from pgvitals.measure.params import draw, tenant_of, tenant_ranks
@@ -63,22 +65,37 @@ def make_tasks(
     Raises:
         MeasureError: a query's ``params`` fail or give nothing, or a system was not migrated.
     """
-    tasks = []
     with database.connect() as conn:
         ranks = {name: tenant_ranks(conn, system) for name, system in systems.items()} if ranked else {}
-        for query in queries:
-            system = systems[query.system]
-            parameters = draw(conn, query, parameter_sets, seed)
-            known = ranks.get(query.system)
-            tasks.append(
-                Task(
-                    query=query,
-                    system=system,
-                    parameters=tuple(parameters),
-                    ranks=() if known is None else tuple(known.get(tenant_of(system, row)) for row in parameters),
-                )
+        return [
+            make_task(
+                conn, query, systems[query.system], ranks.get(query.system), parameter_sets=parameter_sets, seed=seed
             )
-    return tasks
+            for query in queries
+        ]
+
+
+def make_task(
+    conn: psycopg.Connection,
+    query: Query,
+    system: System,
+    ranks: Mapping[Any, int] | None,
+    *,
+    parameter_sets: int,
+    seed: int,
+) -> Task:
+    """Draw the parameters of one query; ``ranks`` as :func:`~pgvitals.measure.params.tenant_ranks` gives them.
+
+    Raises:
+        MeasureError: its ``params`` fail or give nothing.
+    """
+    parameters = draw(conn, query, parameter_sets, seed)
+    return Task(
+        query=query,
+        system=system,
+        parameters=tuple(parameters),
+        ranks=() if ranks is None else tuple(ranks.get(tenant_of(system, row)) for row in parameters),
+    )
 
 
 def shares(task: Task, users: int) -> tuple[tuple[int, ...], ...]:

@@ -2,12 +2,12 @@
 
 Every file is written from one of these and read back into it; ``FORMAT_VERSION`` counts the changes:
 
-1. first format
+1. first format; later fields have a default, which is what they mean where an older run lacks them
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pgvitals.results.outcome import Outcome
@@ -105,7 +105,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Service time of one query (execute + fetch); ``request`` adds BEGIN, tenant setting and COMMIT."""
+    """Service time of one query (execute + fetch); ``request`` adds BEGIN, tenant setting and the end."""
 
     system: str
     query: str
@@ -131,6 +131,7 @@ class Latency:
     plan: str = ""  # one line: the plan's nodes and indexes
     plan_hash: str = ""
     executions: int | None = None  # warm-up included: what index scans divide by
+    ends: str = "commit"  # rollback: a write, measured without what a COMMIT costs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,7 @@ class Gate:
     reason: str
     budget_p95_ms: float
     queries: tuple[Latency, ...]
+    left_out: dict[str, str] = field(default_factory=dict)  # system/query -> why not at this revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,7 @@ class Contrast:
     reason: str
     before_plan: str
     after_plan: str
+    ends: str = "commit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +248,7 @@ class Impact:
     rounds_dropped: int = 0  # because processes waited for a CPU
     not_before: tuple[str, ...] = ()  # lookups that do not run at from_revision
     broken: tuple[str, ...] = ()  # lookups that ran before and fail after
+    left_out: dict[str, str] = field(default_factory=dict)  # lookup -> which end it is not for, as its header says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +266,7 @@ class LoadQuery:
     service_p50_ms: float
     service_p95_ms: float
     service_p99_ms: float
+    ends: str = "commit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
