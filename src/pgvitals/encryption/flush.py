@@ -109,7 +109,8 @@ def encrypted_fields(model: type) -> list[Encrypted[Any]]:
 
 
 def _remember_ring(target: object, context: Any) -> None:
-    ring = context.session.info.get(KEY_RING)
+    session = object_session(target)  # a merge without a load has no query context
+    ring = session.info.get(KEY_RING) if session is not None else None
     if ring is not None:
         vars(target)[_CAME_WITH] = _CameWith(ring)
 

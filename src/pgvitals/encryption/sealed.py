@@ -122,8 +122,6 @@ class SealedText(TypeDecorator[Sealed]):
             )
         return value.data
 
-    process_literal_param = process_bind_param  # type: ignore[assignment]
-
     def process_result_value(self, value: Any, dialect: Dialect) -> Sealed | None:
         """What the column holds, still sealed."""
         return None if value is None else Sealed(bytes(value))
