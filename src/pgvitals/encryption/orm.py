@@ -37,6 +37,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, class_mapper, mapped_c
 from pgvitals.encryption import flush
 from pgvitals.encryption.context import Context
 from pgvitals.encryption.fence import fetch_over
+from pgvitals.encryption.reseal import SealedTable
 from pgvitals.encryption.sealed import Sealed, SealedText
 from pgvitals.errors import EncryptionError, NotSealableError, RetiredKeyError, SealFormatError
 
@@ -174,7 +175,7 @@ class Encrypted(Generic[T]):
             fresh = getattr(instance, self.key)
             if not isinstance(fresh, Sealed) or fresh == sealed:
                 raise
-            return self._open(instance, fresh, context, again=False)
+            return self._open(instance, fresh, context)
 
 
 @overload
@@ -221,4 +222,16 @@ def encrypted_date(*, nullable: bool = False, check: Check | None = None, sort_o
         index=None,
         check=check,
         sort_order=sort_order,
+    )
+
+
+def sealed_table(model: type) -> SealedTable:
+    """What a rotation has to know of a mapped class: its table, its sealed columns, its tenant and key."""
+    mapper: Mapper[Any] = class_mapper(model)
+    places = [field.place_in(model) for field in flush.encrypted_fields(model)]
+    return SealedTable(
+        name=str(mapper.local_table),
+        columns=tuple(place.column for place in places),
+        tenant_column=mapper.column_attrs[places[0].tenant].columns[0].name,
+        key_column=mapper.primary_key[0].name,
     )
