@@ -7,26 +7,23 @@ from collections.abc import Iterable
 from rich.markup import escape
 from rich.table import Table
 
+from pgvitals.report.lookup_groups import WRITES_NOTE, lookup_groups, writes
 from pgvitals.report.wording import ms, ms_range, size
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Load
+from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Latency, Load
 from pgvitals.results.rundir import Run
 from pgvitals.terminal import outcome_text, table
 
+_NAMED_MOST = 4
+
 
 def latency_table(gate: Gate) -> Table:
-    """Each lookup with its interval, budget and verdict; what is not a pass says why."""
+    """Each lookup with its interval, budget and verdict: what is not a pass first, with why, then system by system."""
+    groups = lookup_groups(gate)
     rows = [
-        (
-            escape(f"{each.system}/{each.query}"),
-            ms(each.p50_ms),
-            ms(each.p95_ms),
-            ms_range(each.p95_low_ms, each.p95_high_ms),
-            ms(each.p99_ms),
-            f"{each.budget_p95_ms:g}",
-            outcome_text(each.outcome) + ("" if each.outcome is Outcome.PASS else f" [dim]{escape(each.reason)}[/]"),
-        )
-        for each in gate.queries
+        row
+        for number, group in enumerate(groups)
+        for row in ([("",) * 7] if number else []) + [_latency_row(each) for each in group.lookups]
     ]
     columns = [
         ("lookup", "left"),
@@ -37,7 +34,23 @@ def latency_table(gate: Gate) -> Table:
         ("budget ms", "right"),
         ("verdict", "left"),
     ]
-    return table("Latency of the lookups (execute and fetch)", columns, rows)
+    made = table("Latency of the lookups (execute and fetch)", columns, rows)
+    if writes(gate.queries):
+        made.caption = f"↩ {WRITES_NOTE}"
+        made.caption_justify = "left"
+    return made
+
+
+def _latency_row(each: Latency) -> tuple[str, ...]:
+    return (
+        escape(f"{each.system}/{each.query}") + (" ↩" if each.ends == "rollback" else ""),
+        ms(each.p50_ms),
+        ms(each.p95_ms),
+        ms_range(each.p95_low_ms, each.p95_high_ms),
+        ms(each.p99_ms),
+        f"{each.budget_p95_ms:g}",
+        outcome_text(each.outcome) + ("" if each.outcome is Outcome.PASS else f" [dim]{escape(each.reason)}[/]"),
+    )
 
 
 def verdict_line(outcome: Outcome, reason: str) -> str:
@@ -153,7 +166,19 @@ def impact_table(impact: Impact) -> Table:
     title = f"{impact.system}: {impact.from_revision} → {impact.to_revision} ({rounds})"
     rows += [(escape(name), "", "", "", "", "", "", "[bold red]broken[/]") for name in impact.broken]
     rows += [(escape(name), "", "", "", "", "", "", "not before") for name in impact.not_before]
+    rows += [(escape(name), "", "", "", "", "", "", f"[dim]{escape(why)}[/]") for name, why in impact.left_out.items()]
     return table(title, columns, rows)
+
+
+def _verdicts(impact: Impact) -> list[str]:
+    """``a, b faster``, the changes by name; what was not decided or did not change is counted where it is much."""
+    found = []
+    for word in dict.fromkeys(("slower", "faster", *(each.verdict for each in impact.contrasts))):
+        names = [each.query for each in impact.contrasts if each.verdict == word]
+        if names:
+            counted = len(names) > _NAMED_MOST and word not in ("slower", "faster")
+            found.append(f"{len(names)} {word}" if counted else f"{', '.join(names)} {word}")
+    return found
 
 
 def impact_outcome(impacts: Iterable[Impact]) -> Outcome:
@@ -215,6 +240,6 @@ def summary_lines(run: Run) -> list[str]:
         lines.append(f"audit: {len(failed)} of {len(run.audit.results)} checks fail (see the report)")
     for each in run.impacts:
         verdicts = [f"{name} BROKEN" for name in each.broken]
-        verdicts += [f"{contrast.query} {contrast.verdict}" for contrast in each.contrasts]
+        verdicts += _verdicts(each)
         lines.append(escape(f"impact of {each.to_revision}: {', '.join(verdicts)}"))
     return lines

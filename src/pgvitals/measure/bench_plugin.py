@@ -15,9 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import psycopg
 import pytest
@@ -26,41 +25,30 @@ from pgvitals.dataset.stored import recall
 from pgvitals.errors import PgvitalsError
 from pgvitals.lab import Database, attach
 from pgvitals.lab.attach import kind_of
+from pgvitals.measure.burst import WARMUP, Request, interval, samples_of
 from pgvitals.measure.params import tenant_ranks
-from pgvitals.measure.prepare import at_rest
+from pgvitals.measure.prepare import at_rest, sweep
 from pgvitals.measure.runner import Call, Runner, failure
-from pgvitals.measure.task import Task, make_task
+from pgvitals.measure.task import Task, make_task, written_tables
 from pgvitals.query import Query
 from pgvitals.recording import record
-from pgvitals.results.records import Interval
-from pgvitals.results.rundir import SAMPLE_COLUMNS
 from pgvitals.revisions import queries_at
-from pgvitals.stats.percentile import batch_interval, percentile, summary
+from pgvitals.stats.percentile import summary
 from pgvitals.suite import Suite, find_suite
 
 ARM = "pytest-benchmark"
 SAMPLES_FILE = "pytest_samples.parquet"
-_BATCH = 50
-_LEAST_BATCHES = 8
-_WARMUP = 12
 
 Lookup = Callable[[Any, Query], None]
 
 
-class _Request(NamedTuple):
-    """One transaction around a round of pytest-benchmark, BEGIN to its end."""
-
-    t_ns: int
-    request_ns: int
-    rows: int
-
-
 @dataclass
-class _Session:
+class BenchSession:
     """What one pytest session has measured so far."""
 
     suite: Suite
     frames: list[pd.DataFrame] = field(default_factory=list)
+    through_orm: list[pd.DataFrame] = field(default_factory=list)
     ranks: dict[str, dict[Any, int]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     written: Path | None = None
@@ -74,7 +62,7 @@ class _Session:
             return make_task(conn, query, system, self.ranks[query.system], parameter_sets=parameter_sets, seed=seed)
 
 
-_SESSION = pytest.StashKey[_Session]()
+SESSION = pytest.StashKey[BenchSession]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,7 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Find the suite, so that a broken query file is one clear line."""
     try:
         suite = find_suite(config.rootpath)
-        config.stash[_SESSION] = _Session(suite=suite)
+        config.stash[SESSION] = BenchSession(suite=suite)
         _ = suite.queries
     except PgvitalsError as error:
         raise pytest.UsageError(str(error)) from None
@@ -104,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes ``query`` runs once for each query file."""
     if "query" in metafunc.fixturenames:
-        queries = metafunc.config.stash[_SESSION].suite.queries
+        queries = metafunc.config.stash[SESSION].suite.queries
         # By name: pytest-benchmark's JSON repeats what a test is parametrized with.
         metafunc.parametrize("query", [query.key for query in queries], indirect=True)
 
@@ -112,7 +100,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)  # after -k
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the queries that are not for the revision where the lab stands; without a lab, none."""
-    state = config.stash[_SESSION]
+    state = config.stash[SESSION]
     try:
         left_out = queries_at(state.suite, attach(state.suite), state.suite.systems.values()).left_out
     except PgvitalsError:
@@ -131,7 +119,7 @@ def _query_of(item: pytest.Item) -> str | None:
 @pytest.fixture(scope="session")
 def lab_database(pytestconfig: pytest.Config) -> Iterator[Database]:
     """The lab database that ``pgvitals up`` left, at rest for the session."""
-    suite = pytestconfig.stash[_SESSION].suite
+    suite = pytestconfig.stash[SESSION].suite
     try:
         database = attach(suite)
         with at_rest(database, [system.schema_name for system in suite.systems.values()]):
@@ -148,7 +136,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 @pytest.fixture
 def query(request: pytest.FixtureRequest) -> Query:
     """The query that a test is about."""
-    suite = request.config.stash[_SESSION].suite
+    suite = request.config.stash[SESSION].suite
     return next(each for each in suite.queries if each.key == request.param)
 
 
@@ -159,12 +147,12 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
     Parameters are drawn when a query's turn comes: a selection (``-k``) needs only its own systems loaded.
     """
     rounds = request.config.getoption("--rounds")
-    session = request.config.stash[_SESSION]
+    session = request.config.stash[SESSION]
 
     def measure(benchmark: Any, query: Query) -> None:
         seed = request.config.getoption("--seed")
         try:
-            task = session.task(lab_database, query, rounds + _WARMUP, seed)
+            task = session.task(lab_database, query, rounds + WARMUP, seed)
         except PgvitalsError as error:
             benchmark.skipped = True  # pytest-benchmark would warn that nothing was measured with it
             pytest.exit(f"pgvitals: {error}", returncode=2)
@@ -172,7 +160,7 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
         benchmark.extra_info.update(title=query.title, budget_p95_ms=query.budget_p95_ms, role=task.role)
         clock = time.perf_counter_ns
         begun: list[int] = []
-        requests: list[_Request] = []
+        requests: list[Request] = []
         wrong = ""
         try:
             with Runner(lab_database, task.role) as runner:
@@ -186,29 +174,31 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
                 def finish(call: Call) -> None:
                     rows = runner.fetched
                     runner.end(call)
-                    requests.append(_Request(begun[-1], clock() - begun[-1], rows))
+                    requests.append(Request(begun[-1], clock() - begun[-1], rows))
 
                 benchmark.pedantic(
-                    runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=_WARMUP, iterations=1
+                    runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=WARMUP, iterations=1
                 )
         except psycopg.Error as error:
             wrong = failure(query, error)
         except PgvitalsError as error:
             wrong = str(error)
+        if query.writes and not wrong:
+            sweep(lab_database, written_tables(lab_database, task))
         if wrong:  # told out here: pytest shows the error that another one follows, and arguments, with row values
             pytest.fail(wrong, pytrace=False)
         if benchmark.stats is not None:  # None with --benchmark-disable
-            session.frames.append(_frame(task, benchmark.stats.stats.data, requests[_WARMUP:]))
+            session.frames.append(samples_of(task, ARM, benchmark.stats.stats.data, requests[WARMUP:]))
 
     return measure
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep every sample of a session without failures: in a run directory of its own, or as ``--samples-to`` says."""
-    state = session.config.stash.get(_SESSION, None)
-    if state is None or not state.frames or exitstatus != pytest.ExitCode.OK:
+    state = session.config.stash.get(SESSION, None)
+    if state is None or exitstatus != pytest.ExitCode.OK or not (frames := [*state.frames, *state.through_orm]):
         return
-    samples = pd.concat(state.frames, ignore_index=True)
+    samples = pd.concat(frames, ignore_index=True)
     try:
         if folder := session.config.getoption("--samples-to"):
             state.written = Path(folder) / SAMPLES_FILE
@@ -227,7 +217,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Percentiles with an interval, below pytest-benchmark's own table."""
-    state = config.stash.get(_SESSION, None)
+    state = config.stash.get(SESSION, None)
     if state is None or not state.frames:
         return
     terminalreporter.section("p95 of the lookups")
@@ -238,8 +228,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     queries = {query.key: query for query in state.suite.queries}
     for frame in state.frames:
         key = _key(frame)
-        stats, interval = summary(frame["latency_ns"].to_numpy()), _interval(frame)
-        span = f"{interval.low:.3f} – {interval.high:.3f}" if interval else "too few samples"
+        stats, known = summary(frame["latency_ns"].to_numpy()), interval(frame)
+        span = f"{known.low:.3f} – {known.high:.3f}" if known else "too few samples"
         terminalreporter.write_line(
             f"{key + ' *' * queries[key].writes:<34} {stats.n:>6} {stats.p50_ms:>9.3f} {stats.p95_ms:>9.3f} {span:>22} "
             f"{stats.p99_ms:>9.3f} {queries[key].budget_p95_ms:>8g}"
@@ -258,40 +248,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _key(frame: pd.DataFrame) -> str:
     """``system/name`` of the query whose samples these are."""
     return f"{frame['system'].iloc[0]}/{frame['query'].iloc[0]}"
-
-
-def _frame(task: Task, seconds: list[float], requests: list[_Request]) -> pd.DataFrame:
-    """The samples of one query as in ``samples.parquet``; batches are consecutive runs of 50.
-
-    ``request_ns`` holds what pytest-benchmark does around a round as well, some microseconds.
-    """
-    latency_ns = np.rint(np.asarray(seconds) * 1e9).astype(np.int64)
-    position = np.arange(len(latency_ns))
-    columns = np.array(requests[: len(latency_ns)], dtype=np.int64).reshape(-1, 3)
-    count = len(task.parameters)
-    frame = pd.DataFrame(
-        {
-            "system": task.system.name,
-            "query": task.query.name,
-            "role": task.role,
-            "arm": ARM,
-            "batch": position // _BATCH,
-            "t_ns": columns[:, 0],
-            "latency_ns": latency_ns,
-            "request_ns": columns[:, 1],
-            "rows": columns[:, 2],
-            "tenant_rank": pd.array([task.ranks[(_WARMUP + index) % count] for index in position], dtype="Int32"),
-            "valid": True,
-            "attempt": 1,
-        }
-    )
-    return frame[list(SAMPLE_COLUMNS)].astype(SAMPLE_COLUMNS)
-
-
-def _interval(frame: pd.DataFrame) -> Interval | None:
-    """From batch to batch; None where there are too few batches for an interval of any use."""
-    whole = frame.groupby("batch").filter(lambda rows: len(rows) == _BATCH)
-    if whole["batch"].nunique() < _LEAST_BATCHES:
-        return None
-    per_batch = [percentile(rows["latency_ns"].to_numpy() / 1e6, 0.95) for _, rows in whole.groupby("batch")]
-    return batch_interval(per_batch, 0.99, pooled=percentile(frame["latency_ns"].to_numpy() / 1e6, 0.95))

@@ -2,7 +2,7 @@
 
 Method: Kalibera and Jones 2013 (repetition where the variation is). Samples of one burst share the
 machine's mood, so a query's samples come in many short batches; each round of batches uses fresh
-connections and a new random order of the queries.
+connections and a new random order of the queries, those that write after those that read.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import pandas as pd
 
 from pgvitals.lab.database import Database
 from pgvitals.measure.noise import NoiseProbe
+from pgvitals.measure.prepare import sweep
 from pgvitals.measure.runner import Runner
-from pgvitals.measure.task import Task
+from pgvitals.measure.task import Task, written_tables
 from pgvitals.profile import MeasurePlan
 from pgvitals.results.rundir import SAMPLE_COLUMNS
 from pgvitals.stats.validity import BatchNoise
@@ -60,7 +61,10 @@ def sample(
     arm: str = "",
     progress: Progress | None = None,
 ) -> Sampling:
-    """Run ``plan.batches`` rounds; in each, one batch of every task in random order on fresh connections."""
+    """Run ``plan.batches`` rounds; in each, one batch of every task in random order on fresh connections.
+
+    Writes come after the lookups of their round, and what they leave is swept up before the next one.
+    """
     rng = np.random.default_rng([seed, attempt])
     frames: list[pd.DataFrame] = []
     order: list[tuple[str, str, int]] = []
@@ -68,13 +72,17 @@ def sample(
     executions = dict.fromkeys((task.query.key for task in tasks), 0)
     choices: dict[str, tuple[int, int]] = {}
     total = plan.batches * len(tasks)
+    written: set[tuple[str, str]] = set()
+    for task in tasks:
+        if task.query.writes:
+            written.update(written_tables(database, task))
+            executions[task.query.key] += 1
     for batch in range(plan.batches):
         if batch and plan.pause_s:
             time.sleep(plan.pause_s)
         with contextlib.ExitStack() as stack:
             runners: dict[tuple[str, str], Runner] = {}
-            for position in rng.permutation(len(tasks)):
-                task = tasks[position]
+            for task in sorted((tasks[i] for i in rng.permutation(len(tasks))), key=lambda task: task.query.writes):
                 key = (task.system.name, task.role)
                 if key not in runners:
                     runners[key] = stack.enter_context(Runner(database, task.role))
@@ -87,6 +95,7 @@ def sample(
                     progress(len(order), total)
             if batch == plan.batches - 1:
                 choices = _choices(runners, tasks)
+        sweep(database, sorted(written))
     samples = pd.concat(frames, ignore_index=True)
     samples["arm"], samples["valid"], samples["attempt"] = arm, True, attempt
     return Sampling(

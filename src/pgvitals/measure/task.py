@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
+from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
 from pgvitals.measure.params import draw, tenant_of, tenant_ranks
-from pgvitals.measure.runner import Call
+from pgvitals.measure.runner import Call, Runner, failure
 from pgvitals.query import Query
 from pgvitals.system import System
 
@@ -96,6 +98,29 @@ def make_task(
         parameters=tuple(parameters),
         ranks=() if ranks is None else tuple(ranks.get(tenant_of(system, row)) for row in parameters),
     )
+
+
+def written_tables(database: Database, task: Task) -> tuple[tuple[str, str], ...]:
+    """(schema, table) of what a write touches, triggers and cascades included; it is executed once to see.
+
+    Raises:
+        MeasureError: the write fails.
+    """
+    with Runner(database, task.role) as runner:
+        try:
+            runner.begin(task.calls[0])
+            runner.execute(task.calls[0])
+            rows = runner.ask(
+                sql.SQL(
+                    "select schemaname, relname from pg_stat_xact_user_tables "
+                    "where n_tup_ins + n_tup_upd + n_tup_del > 0 order by 1, 2"
+                )
+            ).fetchall()
+        except psycopg.Error as error:
+            raise MeasureError(failure(task.query, error)) from None
+        finally:
+            runner.abandon()
+    return tuple((str(schema), str(table)) for schema, table in rows)
 
 
 def shares(task: Task, users: int) -> tuple[tuple[int, ...], ...]:

@@ -17,6 +17,7 @@ from pgvitals.report.files import files_of
 from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import SHOWN_MOST as UNUSED_SHOWN
 from pgvitals.report.index_review import IndexReview, review_indexes
+from pgvitals.report.lookup_groups import MANY, ROLLED_BACK, WRITES_NOTE, left_out, lookup_groups, writes
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import NOT_MEASURED, headline, judge_run, load_reason, tally, worst_first
 from pgvitals.results.outcome import Outcome
@@ -59,9 +60,13 @@ def render_html(run: Run) -> str:
         info=run.info,
         verdict=verdict,
         subtitle=_subtitle(run),
+        rolled_back=ROLLED_BACK,
+        writes_note=WRITES_NOTE,
         informing=_informing(indexes, run.impacts),
         sections=[section for section in _SECTIONS if measured or section[0] not in ("distribution", "plans")],
         gate=gate if measured else None,
+        groups=lookup_groups(gate) if gate else (),
+        many=gate is not None and len(gate.queries) > MANY,
         confidence=_confidence(gate),
         meter=_meter(gate),
         indexes=indexes,
@@ -107,6 +112,8 @@ def _environment() -> Environment:
     environment.filters["headline"] = lambda word: headline(Outcome(word))
     environment.filters["percent"] = _percent
     environment.filters["breakable"] = _breakable
+    environment.filters["writes"] = writes
+    environment.filters["left_out"] = left_out
     return environment
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from pgvitals.report.audit_review import remediation
+from pgvitals.report.lookup_groups import WRITES_NOTE
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import headline
 from pgvitals.report.wording import budget, ms, ms_range, printable
@@ -115,6 +116,7 @@ def _numbers(q: Latency) -> str:
         f"p50 {ms(q.p50_ms)} ms, p95 {ms(q.p95_ms)} ms{bounds}, p99 {ms(q.p99_ms)} ms",
         f"budget {budget(q.budget_p95_ms)} ms; {q.n} samples in {q.valid_batches} of {q.batches} batches",
         f"plan: {q.plan}" if q.plan else "",
+        WRITES_NOTE if q.ends == "rollback" else "",
     ]
     return "\n".join(line for line in lines if line)
 

@@ -11,6 +11,7 @@ from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.files import files_of
 from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import review_indexes
+from pgvitals.report.lookup_groups import MANY, WRITES_NOTE, left_out, writes
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import Verdict, headline, judge_run, load_reason, worst_first
 from pgvitals.report.wording import budget as budget_of
@@ -27,7 +28,7 @@ from pgvitals.report.wording import (
     size_change,
 )
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Gate, Impact, Latency, RuleResult
+from pgvitals.results.records import Contrast, Gate, Impact, Latency, RuleResult
 from pgvitals.results.rundir import Run
 
 MARKS = {
@@ -42,6 +43,7 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]<#|~&]|(?<!\w)_|_(?!\w))")
 _BARE_PIPE = re.compile(r"(?<!\\)\|")
 _NOT_MEASURED = "Not measured.\n"
 _UNUSED_MOST = 15
+_WRITE = "↩"
 
 
 def render_markdown(run: Run) -> str:
@@ -105,15 +107,7 @@ def _top(run: Run, verdict: Verdict) -> str:
 def _latency(gate: Gate | None) -> str:
     if gate is None or not gate.queries:
         return _NOT_MEASURED
-    gate = worst_first(gate)
     level = "/".join(f"{level * 100:g}" for level in sorted({q.confidence for q in gate.queries}))
-    rows = [
-        (
-            code(f"{q.system}/{q.query}"), ms(q.p50_ms), _p95(q), ms(q.p99_ms), budget_of(q.budget_p95_ms),
-            share(q.p95_ms / q.budget_p95_ms), f"{MARKS[q.outcome]} {headline(q.outcome)}",
-        )
-        for q in gate.queries
-    ]  # fmt: skip
     head = (
         "Lookup",
         "p50, ms",
@@ -123,11 +117,38 @@ def _latency(gate: Gate | None) -> str:
         "Share",
         "Verdict",
     )
-    table = _table(head, "lrrrrrl", rows)
-    notes = [
-        f"- {code(f'{q.system}/{q.query}')}: {text(q.reason)}" for q in gate.queries if q.outcome is not Outcome.PASS
-    ]
-    return table + ("\n" + "\n".join(notes) + "\n" if notes else "")
+    loud = [q for q in worst_first(gate).queries if q.outcome is not Outcome.PASS]
+    quiet = [q for q in gate.queries if q.outcome is Outcome.PASS]
+    if len(gate.queries) > MANY:  # what passes is folded away
+        parts = [_lookups(head, loud)] if loud else []
+        table = _lookups(head, quiet)
+        parts.append(
+            f"<details><summary>{plural(len(quiet), 'lookup')} under budget</summary>\n\n{table}\n</details>\n"
+        )
+    else:
+        parts = [_lookups(head, [*loud, *quiet])]
+    if loud:
+        parts.append("".join(f"- {code(f'{q.system}/{q.query}')}: {text(q.reason)}\n" for q in loud))
+    if writes(gate.queries):
+        parts.append(f"{_WRITE} {WRITES_NOTE}\n")
+    if gate.left_out:
+        parts.append(f"Not at this revision, as their files say: {text(left_out(gate.left_out))}.\n")
+    return "\n".join(parts)
+
+
+def _lookups(head: Sequence[str], lookups: Iterable[Latency]) -> str:
+    rows = [
+        (
+            _name(q), ms(q.p50_ms), _p95(q), ms(q.p99_ms), budget_of(q.budget_p95_ms),
+            share(q.p95_ms / q.budget_p95_ms), f"{MARKS[q.outcome]} {headline(q.outcome)}",
+        )
+        for q in lookups
+    ]  # fmt: skip
+    return _table(head, "lrrrrrl", rows)
+
+
+def _name(q: Latency | Contrast) -> str:
+    return code(f"{q.system}/{q.query}") + (f" {_WRITE}" if q.ends == "rollback" else "")
 
 
 def _p95(q: Latency) -> str:
@@ -220,7 +241,7 @@ def _rule(result: RuleResult) -> str:
 def _impact(impact: Impact) -> str:
     rows = [
         (
-            code(f"{c.system}/{c.query}"), f"{ms(c.before_p95_ms)} → {ms(c.after_p95_ms)}",
+            _name(c), f"{ms(c.before_p95_ms)} → {ms(c.after_p95_ms)}",
             f"{ratio(c.typical_ratio)} [{ratio(c.typical.low)}–{ratio(c.typical.high)}]",
             f"{ratio(c.p95_ratio)} [{ratio(c.p95.low)}–{ratio(c.p95.high)}]", text(c.verdict),
         )
@@ -236,12 +257,17 @@ def _impact(impact: Impact) -> str:
         told += f"**Broken by the migration:** {', '.join(map(code, impact.broken))}\n\n"
     if impact.not_before:
         told += f"Not compared, as they do not run before it: {', '.join(map(code, impact.not_before))}\n\n"
+    if impact.left_out:
+        names = text(left_out(impact.left_out))
+        told += f"Not compared, as their files say that they are not for both revisions: {names}\n\n"
     changes = review_impact(impact)
     sizes = [
         (name, size(r.before_bytes), size(r.after_bytes), size_change(r.before_bytes, r.after_bytes))
         for name, r in [(code(r.name), r) for r in changes.relations] + [(r.name, r) for r in changes.totals]
     ]
     told += _table(("Lookup", "p95, ms", "Typical ratio", "p95 ratio", "Verdict"), "lrrrl", rows)
+    if writes(impact.contrasts):
+        told += f"\n{_WRITE} {WRITES_NOTE}\n"
     return told + ("\n" + _table(("Relation", "Before", "After", "Change"), "lrrr", sizes) if sizes else "")
 
 

@@ -208,3 +208,55 @@ def test_a_role_that_is_missing_is_named(metered: Database, tasks_of: MakeTasks)
     stranger = Task(query=task.query, system=system, parameters=task.parameters, ranks=task.ranks)
     with pytest.raises(LabError, match="meter_stranger"):
         sample(metered, [stranger], PLAN, seed=1)
+
+
+@dataclass
+class Written:
+    """One sampling of two lookups and two writes, with the counters of the table before and after."""
+
+    sampling: Sampling
+    rows: int
+    vacuums: int
+
+
+@pytest.fixture
+def written(metered: Database, tasks_of: MakeTasks) -> Written:
+    with metered.connect() as conn:
+        conn.execute("grant insert, update on meter.items to meter_app")
+        conn.execute("grant select on meter.log to meter_app")
+    header = "-- title: t\n-- budget_p95_ms: 9\n-- params: select id, tenant_id from meter.items\n"
+    one = "select name from meter.items where id = %(id)s\n"
+    change = "update meter.items set kind = kind + 1 where id = %(id)s\n"
+    add = "insert into meter.log select 'new' from meter.items where id = %(id)s\n"
+    queries = {
+        "change": f"{header}-- ends: rollback\n{change}",
+        "add": f"{header}-- ends: rollback\n{add}",
+        "read": header + one,
+        "again": header + one,
+    }
+    found = sample(metered, tasks_of(metered, queries), PLAN, seed=3)
+    with metered.connect() as conn:
+        row = conn.execute(
+            "select (select count(*) from meter.log) + (select count(*) from meter.items where kind > 19), "
+            "pg_stat_get_vacuum_count('meter.items'::regclass)"
+        ).fetchone()
+    assert row is not None
+    return Written(found, *row)
+
+
+def test_writes_are_sampled_as_lookups_are_and_change_nothing(written: Written) -> None:
+    assert written.sampling.samples.groupby("query").size().to_dict() == dict.fromkeys(
+        ("change", "add", "read", "again"), PLAN.batches * PLAN.batch_size
+    )
+    assert set(written.sampling.samples["rows"]) == {1}
+    assert written.rows == 0
+    read, change = (written.sampling.executions[f"meter/{name}"] for name in ("read", "change"))
+    assert change == read + 1  # to see which tables it writes
+
+
+def test_lookups_come_before_the_writes_of_their_round_which_are_swept_up_before_the_next(written: Written) -> None:
+    order = [name for _, name, _ in written.sampling.order]
+    rounds = [order[at : at + 4] for at in range(0, len(order), 4)]
+    assert all(set(each[:2]) == {"read", "again"} and set(each[2:]) == {"change", "add"} for each in rounds)
+    assert len({tuple(each) for each in rounds}) > 1
+    assert written.vacuums == PLAN.batches
