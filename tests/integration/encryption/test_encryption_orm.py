@@ -584,3 +584,42 @@ def test_a_sealed_value_is_made_of_bytes_only():
     with pytest.raises(NotSealedError, match="got str"):
         Sealed("Ada")  # type: ignore[arg-type]
     assert SealedText().python_type is Sealed
+
+
+def test_a_snapshot_that_is_older_than_a_retirement_does_not_seal_with_the_retired_key(clinic, ring, ada):
+    engine = clinic.engine(clinic.one).execution_options(isolation_level="REPEATABLE READ")
+    with Session(engine, info={"key_ring": ring}) as session:
+        assert session.get_one(Client, ada).first_name == "Ada"
+        clinic.add_key(clinic.one, 2)
+        with clinic.connect(clinic.one) as conn:
+            conn.execute("update clinic.workspace_keys set retired_at = now() where purpose = 'data' and version = 1")
+        client = Client(workspace_id=uuid.UUID(clinic.one), first_name="Grace")
+        session.add(client)
+        session.flush()
+        assert client.first_name_sealed.version == 2
+
+
+def test_keys_are_held_again_after_a_savepoint_was_rolled_back(clinic, sessions):
+    held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+    with sessions() as session:
+        savepoint = session.begin_nested()
+        session.add(Client(workspace_id=uuid.UUID(clinic.one), first_name="Ada"))
+        session.flush()
+        assert session.scalar(sa.text(held)) == 1
+        savepoint.rollback()
+        assert session.scalar(sa.text(held)) == 0
+        session.add(Client(workspace_id=uuid.UUID(clinic.one), first_name="Grace"))
+        session.flush()
+        assert session.scalar(sa.text(held)) == 1
+
+
+@pytest.mark.parametrize("kind", ["psycopg", "connection", "engine"])
+def test_stored_keys_are_read_over_whatever_is_at_hand(clinic, kind):
+    expected = [("data", 1, False), ("index", 1, False)]
+    engine = clinic.engine(clinic.one if kind == "connection" else None)
+    with clinic.connect(clinic.one) as conn, engine.connect() as connection:
+        conn.row_factory = dict_row
+        source = {"psycopg": conn, "connection": connection, "engine": engine}[kind]
+        setting = "app.tenant" if kind == "engine" else None
+        rows = fetch_from(source, "clinic.workspace_keys", setting=setting)(clinic.one)
+    assert sorted((purpose, version, retired) for purpose, version, _, retired in rows) == expected
