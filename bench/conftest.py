@@ -1,6 +1,7 @@
 """`pytest bench/` times every query of the suite against the lab that `pgvitals up` left.
 
-The hooks and fixtures live in the library; what is timed lives here: one SQL file a query.
+The hooks and fixtures live in the library; what is timed lives here: one SQL file a query, and in
+``test_orm.py`` the requests that an application makes through its models.
 """
 
 from pgvitals.measure.bench_plugin import (  # noqa: F401
@@ -15,3 +16,4 @@ from pgvitals.measure.bench_plugin import (  # noqa: F401
     pytest_terminal_summary,
     query,
 )
+from pgvitals.measure.orm_bench import orm  # noqa: F401
