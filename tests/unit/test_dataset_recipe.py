@@ -21,7 +21,7 @@ from pgvitals.suite import find_suite
 ROOT = Path(__file__).parents[2]
 TYPES = {
     "uuid": "uuid", "time": "timestamptz", "date": "date", "integer": "int4", "bool": "bool", "text": "text",
-    "json": "jsonb", "lists": "_text", "money": "numeric",
+    "json": "jsonb", "lists": "_text", "money": "numeric", "blob": "bytea", "inet": "inet",
 }  # fmt: skip
 SUITE = find_suite(ROOT)
 SMOKE = SUITE.profiles.get("smoke")
@@ -29,7 +29,8 @@ SMOKE = SUITE.profiles.get("smoke")
 
 def digest_of(recipe: Recipe, table: Table, unit: Unit) -> str:
     columns = recipe.make(table, unit)
-    fields = [encode(column, Type(name=TYPES[column.kind], element=25)) for column in columns.values()]
+    types = {name: "bytea" if column.seal else TYPES[column.kind] for name, column in columns.items()}
+    fields = [encode(column, Type(name=types[name], element=25)) for name, column in columns.items()]
     return hashlib.sha256(b"".join(block for block, _ in encode_rows(fields))).hexdigest()
 
 
@@ -126,7 +127,7 @@ def test_a_missing_size_is_named():
 
 
 def test_an_unknown_size_is_named():
-    sizes = {"workspaces": 1, "clients": 5, "appointments": 5, "apointments": 6}
+    sizes = SMOKE.sizes["pazpaz"] | {"apointments": 6}
     with pytest.raises(ProfileError, match=r"sizes\.pazpaz\.apointments: the recipe knows no such size"):
         load_recipe(SUITE.system("pazpaz"), resized(sizes))
 
@@ -137,9 +138,47 @@ def test_too_few_rows_for_the_tenants_are_named():
 
 
 def test_the_smallest_possible_dataset_can_be_made():
-    recipe = load_recipe(SUITE.system("pazpaz"), resized({"workspaces": 1, "clients": 1, "appointments": 1}))
-    made = {table.name: recipe.make(table, next(recipe.units(table, 1))) for table in recipe.tables}
-    assert len(made["appointments"]["id"].values) == 1
+    sizes = {"workspaces": 1, "clients": 1, "appointments": 1, "sessions": 0, "audit_events": 1}
+    recipe = load_recipe(SUITE.system("pazpaz"), resized(sizes))
+    made = {table.name: [recipe.make(table, unit) for unit in recipe.units(table, 1)] for table in recipe.tables}
+    assert len(made["appointments"][0]["id"].values) == 1
+    assert made["sessions"] == made["session_versions"] == made["session_attachments"] == []
+
+
+def test_more_sessions_than_completed_appointments_are_refused():
+    sizes = {"workspaces": 1, "clients": 10, "appointments": 300, "sessions": 299, "audit_events": 1}
+    recipe = load_recipe(SUITE.system("pazpaz"), resized(sizes))
+    table = next(table for table in recipe.tables if table.name == "sessions")
+    with pytest.raises(DatasetError, match=r"299 sessions of workspace 0 need .* there are 2\d\d; lower the size"):
+        recipe.make(table, next(recipe.units(table, 1)))
+
+
+def test_sessions_find_their_visits_in_whatever_unit_those_are():
+    sizes = {"workspaces": 1, "clients": 500, "appointments": 140_000, "sessions": 9_001, "audit_events": 1}
+    recipe = load_recipe(SUITE.system("pazpaz"), resized(sizes))
+    made = {
+        table.name: [recipe.make(table, unit) for unit in recipe.units(table, 1)]
+        for table in recipe.tables
+        if table.name in ("appointments", "sessions")
+    }
+    assert len(made["appointments"]) == len(made["sessions"]) == 3
+    visits = {
+        row.tobytes(): (client.tobytes(), start)
+        for one in made["appointments"]
+        for row, client, start, status in zip(
+            *(one[name].values for name in ("id", "client_id", "scheduled_start", "status")), strict=True
+        )
+        if status == b"completed"
+    }
+    sessions = [
+        (row.tobytes(), (client.tobytes(), start))
+        for one in made["sessions"]
+        for row, client, start in zip(
+            *(one[name].values for name in ("appointment_id", "client_id", "session_date")), strict=True
+        )
+    ]
+    assert len(dict(sessions)) == len(sessions) == sizes["sessions"]
+    assert all(visits[row] == what for row, what in sessions)
 
 
 @pytest.mark.parametrize(("content", "said"), [("", "defines no function recipe"), ("1 / 0", "ZeroDivisionError")])

@@ -16,9 +16,9 @@ from pgvitals.dataset.people import People, draw_people, join
 from pgvitals.dataset.places import Places, places
 from pgvitals.dataset.pools import Pool, pool
 from pgvitals.dataset.recipe import Columns, Recipe, Table, Unit, load_recipe
-from pgvitals.dataset.sizes import zipf_shares, zipf_weights
+from pgvitals.dataset.sizes import proportional_shares, zipf_shares, zipf_weights
 from pgvitals.dataset.slots import Book, Calendar, book, calendar, working_days
-from pgvitals.dataset.streams import Stream, hex_digests, uniform_at, uuid_texts
+from pgvitals.dataset.streams import Stream, hex_digests, position_at, uniform_at, uuid_texts
 
 __all__ = [
     "Book",
@@ -48,6 +48,8 @@ __all__ = [
     "nullable",
     "places",
     "pool",
+    "position_at",
+    "proportional_shares",
     "sealed",
     "uniform_at",
     "uuid_texts",

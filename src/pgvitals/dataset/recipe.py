@@ -129,6 +129,11 @@ class Table:
         """All rows of the table."""
         return self.own_rows + int(np.sum(self.rows, dtype=np.int64))
 
+    def step(self, tenant: int | None) -> int:
+        """Rows of each unit of a tenant; its last one may have fewer."""
+        block = int(self.blocks[tenant]) if tenant is not None and len(self.blocks) else 1
+        return max(block, self.chunk_rows // block * block)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -139,11 +144,9 @@ class Recipe:
 
     def units(self, table: Table, seed: int) -> Iterator[Unit]:
         """The units of one table."""
-        shares: list[tuple[int | None, int, int]] = [(None, table.own_rows, 1)]
-        for tenant, rows in enumerate(table.rows):
-            shares.append((tenant, int(rows), int(table.blocks[tenant]) if len(table.blocks) else 1))
-        for owner, rows, block in shares:
-            step = max(block, table.chunk_rows // block * block)
+        shares: list[tuple[int | None, int]] = [(None, table.own_rows), *enumerate(map(int, table.rows))]
+        for owner, rows in shares:
+            step = table.step(owner)
             for chunk, start in enumerate(range(0, rows, step)):
                 yield Unit(
                     seed=seed,

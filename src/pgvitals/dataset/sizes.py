@@ -24,9 +24,14 @@ def zipf_shares(total: int, count: int, exponent: float, *, of: str = "rows") ->
     """
     if total < count:
         raise DatasetError(f"{total} {of} cannot be shared among {count} tenants; raise the size of {of!r}")
-    exact = zipf_weights(count, exponent) * (total - count)
+    return proportional_shares(total - count, zipf_weights(count, exponent)) + 1
+
+
+def proportional_shares(total: int, weights: F64) -> I64:
+    """Share ``total`` by weights that sum to 1 (largest remainders); a small weight may get nothing."""
+    exact = weights * total
     shares = np.floor(exact).astype(np.int64)
-    missing = total - count - int(shares.sum())
+    missing = total - int(shares.sum())
     largest = np.argsort(shares - exact, kind="stable")
     shares[largest[:missing]] += 1
-    return np.asarray(shares + 1)
+    return np.asarray(shares)
