@@ -213,7 +213,7 @@ def test_a_failing_query_is_named_without_its_parameters_and_nothing_is_kept(ben
     done = bench("--rounds=5", "-k", "practice")
     assert done.returncode == 1
     assert f"{edited}: fails with InvalidTextRepresentation (SQLSTATE 22P02)" in done.stdout
-    assert "1 failed, 4 passed" in done.stdout
+    assert re.search(r"\b1 failed, \d+ passed\b", done.stdout)
     assert UUID.findall(done.stdout + done.stderr) == []
     assert bench.runs() == before
 
@@ -222,7 +222,9 @@ def test_one_system_can_be_measured_where_only_that_is_loaded(server: Server, co
     with server.scratch("half") as half:
         fill(copied, half, copied.profiles.get("smoke"), copied.select(["practice"]), Terminal(quiet=True))
         only = Bench(copied, half, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)
-        assert "5 passed" in only("--rounds=5", "-k", "practice").stdout
+        practice = only("--rounds=5", "-k", "practice").stdout
+        assert re.search(r"\b\d+ passed\b", practice)
+        assert "failed" not in practice
         everything = only("--rounds=5")
     assert everything.returncode == 2
     assert "system 'pazpaz' is not in the lab yet" in one_line(everything)
