@@ -11,8 +11,8 @@
 insert into portal.appointments
   (id, organization_id, patient_id, provider_id, created_by_user_id, scheduled_start, scheduled_end, status,
    appointment_type, location_type, created_at, updated_at)
-select %(id)s, %(organization_id)s::text, %(patient_id)s, %(provider_id)s::text, %(actor_id)s, %(start)s, %(end)s, 'scheduled',
-  %(appointment_type)s, %(location_type)s, %(moment)s, %(moment)s
+select %(id)s, %(organization_id)s::text, %(patient_id)s, %(provider_id)s::text, %(actor_id)s,
+  %(start)s, %(end)s, 'scheduled', %(appointment_type)s, %(location_type)s, %(moment)s, %(moment)s
 where not exists (
   select from portal.appointments
   where organization_id = %(organization_id)s
