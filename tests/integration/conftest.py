@@ -13,14 +13,36 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from pgvitals.lab.reap import reap
 from pgvitals.lab.state import State, home, load_state
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 60
+REQUIRED: dict[str, dict[str, Any]] = {
+    "workspaces": {"name": "practice"},
+    "workspace_keys": {"purpose": "data", "version": 1, "kek_id": "lab", "wrapped_key": b"wrapped"},
+    "users": {"email": "somebody@example.org", "full_name": "Somebody"},
+    "clients": {"first_name": "Ada", "last_name": "Lovelace"},
+    "services": {"name": "a service", "default_duration_minutes": 45},
+    "locations": {"name": "a place", "location_type": "clinic"},
+    "appointments": {
+        "scheduled_start": "2030-01-07T09:00Z",
+        "scheduled_end": "2030-01-07T10:00Z",
+        "location_type": "clinic",
+    },
+    "sessions": {"session_date": "2030-01-07T09:00Z"},
+    "session_versions": {"version_number": 1},
+    "session_attachments": {"file_name": "a.pdf", "file_type": "pdf", "file_size_bytes": 1, "s3_key": "a"},
+    "audit_events": {"event_type": "clients.read", "resource_type": "clients", "action": "read"},
+}
+"""What a row of pazpaz has to have; names of clients are bytes from a2341bb8aa45 on."""
 MAIN = """
 import sys
 from pathlib import Path
@@ -135,3 +157,23 @@ def abandoned_sockets() -> Iterator[None]:
     """Docker's client leaves a socket open where nobody answers; it is collected here, not in the next test."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+def pazpaz_row() -> Callable[..., UUID]:
+    """Insert one row into a table of pazpaz, with what it has to have; returns its id."""
+
+    def insert(conn: psycopg.Connection, table: str, **values: Any) -> UUID:
+        given = REQUIRED.get(table, {}) | values
+        row = conn.execute(
+            sql.SQL("insert into pazpaz.{} ({}) values ({}) returning id").format(
+                sql.Identifier(table),
+                sql.SQL(", ").join(map(sql.Identifier, given)),
+                sql.SQL(", ").join(sql.Placeholder() * len(given)),
+            ),
+            list(given.values()),
+        ).fetchone()
+        assert row is not None
+        return UUID(str(row[0]))
+
+    return insert
