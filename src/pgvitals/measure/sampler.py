@@ -82,11 +82,12 @@ def sample(
             time.sleep(plan.pause_s)
         with contextlib.ExitStack() as stack:
             runners: dict[tuple[str, str], Runner] = {}
+            probe: NoiseProbe | None = None
             for task in sorted((tasks[i] for i in rng.permutation(len(tasks))), key=lambda task: task.query.writes):
                 key = (task.system.name, task.role)
                 if key not in runners:
                     runners[key] = stack.enter_context(Runner(database, task.role))
-                frame, batch_noise = _batch(runners[key], task, plan, batch, attempt)
+                frame, batch_noise, probe = _batch(runners[key], task, plan, batch, attempt, probe)
                 frames.append(frame)
                 noise.append(batch_noise)
                 order.append((task.system.name, task.query.name, batch))
@@ -107,13 +108,15 @@ def sample(
     )
 
 
-def _batch(runner: Runner, task: Task, plan: MeasurePlan, batch: int, attempt: int) -> tuple[pd.DataFrame, BatchNoise]:
+def _batch(
+    runner: Runner, task: Task, plan: MeasurePlan, batch: int, attempt: int, previous: NoiseProbe | None
+) -> tuple[pd.DataFrame, BatchNoise, NoiseProbe]:
     count = len(task.calls)
     for step in range(plan.warmup):
         runner.run(task.calls[(batch + step) % count])
     first = ((attempt - 1) * plan.batches + batch) * plan.batch_size
     chosen = [(first + step) % count for step in range(plan.batch_size)]
-    probe = NoiseProbe()
+    probe = NoiseProbe(previous)
     with quiet_collector():
         timings = [runner.run(task.calls[index]) for index in chosen]
     noise = probe.read()
@@ -131,7 +134,7 @@ def _batch(runner: Runner, task: Task, plan: MeasurePlan, batch: int, attempt: i
             "tenant_rank": pd.array([task.ranks[index] for index in chosen], dtype="Int32"),
         }
     )
-    return frame, noise
+    return frame, noise, probe
 
 
 def _choices(runners: dict[tuple[str, str], Runner], tasks: Sequence[Task]) -> dict[str, tuple[int, int]]:
