@@ -108,6 +108,7 @@ def test_one_changed_value_changes_the_checksum_of_its_table_alone(suite, migrat
     load(suite, migrated, smoke, systems=["pazpaz"])
     before = {table.table: table.checksum for table in filled[1].tables if table.system == "pazpaz"}
     with migrated.connect() as conn:
+        conn.execute("set session_replication_role = replica")  # or the change itself would be an audit event
         conn.execute(
             "update pazpaz.clients set phone = '1' where id = (select id from pazpaz.clients order by id limit 1)"
         )
@@ -122,10 +123,10 @@ def test_the_catalog_is_afterwards_what_it_was_before(suite, migrated, smoke, tm
     with migrated.connect() as conn:
         for oddity in (
             "comment on constraint pk_clients on pazpaz.clients is 'the key''s comment'",
-            "comment on index pazpaz.ix_clients_workspace_email is 'an index comment'",
+            "comment on index pazpaz.ix_clients_workspace_active is 'an index comment'",
             "comment on index pazpaz.pk_clients is 'the index of the key'",
-            "create index odd_expression on pazpaz.clients (lower(last_name) desc nulls last) include (phone)"
-            " where consent_status",
+            "create index odd_expression on pazpaz.users (lower(full_name) desc nulls last) include (email)"
+            " where is_active",
             "create index odd_fill on pazpaz.clients (phone) with (fillfactor = 70)",
             "alter table pazpaz.clients cluster on ix_clients_workspace_updated",
             "alter table pazpaz.users replica identity using index pk_users",
@@ -401,15 +402,6 @@ def test_a_few_clients_come_very_often_and_most_do_not(conn):
         " from (select count(*) n from pazpaz.appointments group by client_id) as visits"
     ).fetchone()
     assert top > 10 * typical
-
-
-def test_some_clients_share_their_name_with_another(conn):
-    twins = one(
-        conn,
-        "select count(*) from (select 1 from pazpaz.clients group by workspace_id, first_name, last_name"
-        " having count(*) > 1) as twins",
-    )
-    assert 5 < twins < 200
 
 
 def test_rotation_chains_lead_to_earlier_tokens_of_the_same_user(conn):

@@ -142,6 +142,11 @@ def test_notes_of_appointments_open_to_what_stood_there_in_the_clear(
     assert rows > 500
 
 
+def test_some_clients_share_their_name_with_another(before: psycopg.Connection) -> None:
+    twins = "(select 1 from pazpaz.clients group by workspace_id, first_name, last_name having count(*) > 1) as twins"
+    assert 5 < count(before, twins) < 200
+
+
 # Keys
 
 
