@@ -15,6 +15,8 @@ from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import upgrade
 from pgvitals.measure.runner import Call, Runner
 from pgvitals.measure.task import make_tasks
+from pgvitals.query import Query
+from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite, find_suite
 
 SUITE = find_suite()
@@ -68,6 +70,26 @@ def rows(database: Database, statement: str, *values: Any) -> list[tuple[Any, ..
 def test_a_query_finds_or_writes_rows_for_most_of_its_parameters(portal: Database, app: Runner, name: str) -> None:
     found = [app.send(call) for call in calls(portal, name)]
     assert sum(rows > 0 for rows in found) >= 0.9 * len(found)
+
+
+@pytest.mark.parametrize("revision", SUITE.branches.of["portal"])
+def test_a_query_runs_from_the_revision_on_that_it_names(database: Database, suite: Suite, revision: str) -> None:
+    upgrade(suite, database, revision)
+    running = queries_at(suite, database, [suite.system("portal")])
+    assert {query.name for query in running.queries} | {key.split("/")[1] for key in running.left_out} == set(QUERIES)
+    for query in running.queries:
+        explain(database, query)
+    for key in running.left_out:
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            explain(database, QUERIES[key.split("/")[1]])
+
+
+def explain(database: Database, query: Query) -> None:
+    """Plan a query as the application and the statement of its parameters as somebody who sees all rows."""
+    with database.connect(role=SUITE.system("portal").roles.app) as conn:
+        conn.execute(f"explain {query.sql}", dict.fromkeys(query.parameters))
+    with database.connect() as conn:
+        conn.execute(f"explain {query.params}")
 
 
 @pytest.mark.parametrize("name", QUERIES)
