@@ -1,0 +1,10 @@
+-- title: Cancel an appointment
+-- budget_p95_ms: 50
+-- ends: rollback
+-- since: pazpaz_hardening
+-- params: select workspace_id, id as appointment_id, practitioner_id as actor_id, updated_at as moment
+--   from pazpaz.appointments
+--   where status = 'scheduled' and practitioner_id is not null
+update pazpaz.appointments
+set status = 'cancelled', updated_at = %(moment)s
+where workspace_id = %(workspace_id)s and id = %(appointment_id)s and status = 'scheduled'
