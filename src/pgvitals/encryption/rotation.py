@@ -32,8 +32,9 @@ from pgvitals.refusal import refusal
 BATCH_ROWS = 200
 SETTLE_S = 5.0
 PATIENCE_S = 60.0
-_PAUSE_S = 0.05
-_LOCK_TIMEOUT = "1s"
+_PAUSE_S = 0.25
+_LOCK_TIMEOUT = "250ms"
+"""Writers queue behind the rotation while it waits for the keys: for so long, then not for the pause."""
 
 _VERSIONS = "select version, retired_at is null from {keys} where workspace_id = %s and purpose = 'data' order by 1"
 _PUBLISH = """

@@ -237,6 +237,20 @@ def test_a_row_that_the_database_refused_can_be_corrected_and_added_again(clinic
         assert (found.first_name, found.email) == ("Eve", "eve@example.com")
 
 
+def test_a_row_that_was_refused_before_a_rotation_is_sealed_with_the_new_key_after_it(clinic, sessions, ada):
+    client = Client(workspace_id=uuid.UUID(clinic.one), first_name="Eve", email="ada@example.com")
+    with pytest.raises(sa.exc.IntegrityError), sessions.begin() as session:
+        session.add(client)
+    clinic.add_key(clinic.one, 2)
+    client.email = None
+    with sessions.begin() as session:
+        session.add(client)
+        session.flush()
+        assert client.first_name_sealed.version == 2
+    with sessions() as session:
+        assert session.scalars(sa.select(Client).where(Client.id != ada)).one().first_name == "Eve"
+
+
 def test_expired_and_refreshed_attributes_are_read_again(clinic, sessions, ada):
     with sessions() as session:
         client = session.get_one(Client, ada)
