@@ -1,0 +1,154 @@
+"""How the conflict check grows with a workspace's history: the document's form beside the hardened one.
+
+    python bench/conflict_history.py                         (two minutes)
+    python bench/conflict_history.py docs/measurements       (also writes conflict-history.md and .svg there)
+
+Ten workspaces of one database hold 1,000 to 1,000,000 appointments. Both forms run as the application
+role, under row-level security, with parameters of one workspace at a time and all batches interleaved.
+"""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import typer
+
+from pgvitals.dataset.load import load
+from pgvitals.lab import Database, start_server
+from pgvitals.lab.fingerprint import server as server_record
+from pgvitals.lab.migrate import upgrade
+from pgvitals.measure.latency import mark_valid
+from pgvitals.measure.plan import capture
+from pgvitals.measure.prepare import at_rest
+from pgvitals.measure.sampler import parameter_sets, sample
+from pgvitals.measure.task import Task, make_tasks
+from pgvitals.profile import MeasurePlan, Profile
+from pgvitals.stats.percentile import batch_interval, percentile
+from pgvitals.suite import Suite, find_suite
+from pgvitals.terminal import Terminal
+
+FORMS = {"conflict_check": "btree, as documented", "conflict_check_hardened": "GiST, hardened"}
+LARGEST, WORKSPACES, ZIPF = 1_000_000, 10, 3.0  # the n-th workspace has 1/n³ of the largest one's appointments
+RANKS = (1, 2, 4, 10)
+PLAN = MeasurePlan(batches=20, batch_size=100)
+
+
+def profile_of(suite: Suite) -> Profile:
+    """The smoke profile with little more than ten workspaces' appointments."""
+    smoke = suite.profiles.get("smoke")
+    total = round(LARGEST * sum(rank**-ZIPF for rank in range(1, WORKSPACES + 1)))
+    sizes = smoke.sizes["pazpaz"] | {"workspaces": WORKSPACES, "clients": 20_000, "appointments": total}
+    return smoke.model_copy(update={"zipf": ZIPF, "sizes": {"pazpaz": sizes}})
+
+
+def workspaces(database: Database) -> dict[int, tuple[str, int]]:
+    """Rank -> workspace and how many appointments it has."""
+    with database.connect() as conn:
+        found = conn.execute(
+            "select workspace_id::text, count(*) from pazpaz.appointments group by 1 order by 2 desc"
+        ).fetchall()
+    return {rank: row for rank, row in enumerate(found, start=1) if rank in RANKS}
+
+
+def tasks_of(suite: Suite, database: Database, sizes: dict[int, tuple[str, int]]) -> list[Task]:
+    """Every form with the parameters of every workspace, under names of their own."""
+    system = suite.system("pazpaz")
+    queries = [query for query in suite.queries if query.system == "pazpaz" and query.name in FORMS]
+    one_each = [
+        replace(
+            query,
+            name=f"{query.name}@{rank}",
+            params=f"select * from ({query.params}) p where workspace_id = '{workspace}'",
+        )
+        for query in queries
+        for rank, (workspace, _) in sizes.items()
+    ]
+    return make_tasks(database, one_each, {"pazpaz": system}, parameter_sets=parameter_sets(PLAN), seed=1)
+
+
+def measure(suite: Suite, database: Database, terminal: Terminal) -> pd.DataFrame:
+    """One row a form and workspace: appointments, rows found, p50, p95 with its interval, index."""
+    sizes = workspaces(database)
+    tasks = tasks_of(suite, database, sizes)
+    with at_rest(database, ["pazpaz"]), terminal.bar("measure both forms", unit="batches") as bar:
+        samples = mark_valid(sample(database, tasks, PLAN, seed=1, progress=bar.batches))
+    rows = []
+    for task in tasks:
+        name, rank = task.query.name.split("@")
+        own = samples[samples["query"] == task.query.name]
+        quiet = own[own["valid"]] if own[own["valid"]]["batch"].nunique() > 1 else own
+        ms = quiet["latency_ns"] / 1e6
+        p95 = percentile(ms, 0.95)
+        per_batch = [percentile(batch, 0.95) for _, batch in ms.groupby(quiet["batch"])]
+        interval = batch_interval(per_batch, pooled=p95)
+        rows.append(
+            {
+                "form": FORMS[name],
+                "appointments": sizes[int(rank)][1],
+                "rows": own["rows"].median(),
+                "p50_ms": percentile(ms, 0.5),
+                "p95_ms": p95,
+                "p95_low_ms": interval.low if interval else None,
+                "p95_high_ms": interval.high if interval else None,
+                "plan": capture(database, task)[0]["shape"],
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["form", "appointments"], ignore_index=True)
+
+
+def markdown(found: pd.DataFrame, version: str) -> str:
+    """The table, and what it comes to."""
+    text = io.StringIO()
+    text.write("# The conflict check and a workspace's history\n\n")
+    text.write(f"`python bench/conflict_history.py` on {version}, as `pazpaz_app` under row-level security.\n\n")
+    text.write("| form | appointments | rows found | p50 ms | p95 ms | 99 % interval | plan |\n")
+    text.write("|---|--:|--:|--:|--:|--:|---|\n")
+    for row in found.itertuples():
+        text.write(
+            f"| {row.form} | {row.appointments:,} | {row.rows:g} | {row.p50_ms:.3f} | {row.p95_ms:.3f}"
+            f" | {row.p95_low_ms:.3f} to {row.p95_high_ms:.3f} | {row.plan} |\n"
+        )
+    text.write("\n")
+    for form, rows in found.groupby("form"):
+        ratio = rows["p95_ms"].iloc[-1] / rows["p95_ms"].iloc[0]
+        text.write(
+            f"- {form}: p95 at {rows['appointments'].iloc[-1]:,} appointments is {ratio:.2f} x"
+            f" that at {rows['appointments'].iloc[0]:,}.\n"
+        )
+    return text.getvalue()
+
+
+def chart(found: pd.DataFrame, path: Path) -> None:
+    """The p95 and its interval against the history, both on logarithmic scales."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for form, rows in found.groupby("form"):
+        beside = [rows["p95_ms"] - rows["p95_low_ms"], rows["p95_high_ms"] - rows["p95_ms"]]
+        axes.errorbar(rows["appointments"], rows["p95_ms"], yerr=beside, marker="o", capsize=3, label=str(form))
+    axes.set(xscale="log", yscale="log", xlabel="appointments of the workspace", ylabel="p95, ms")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+def main(out: Annotated[Path | None, typer.Argument(help="Folder for the table and the picture")] = None) -> None:
+    """Measure the conflict check on workspaces of 1,000 to 1,000,000 appointments."""
+    suite, terminal = find_suite(Path(__file__).parent), Terminal()
+    with start_server("auto", suite=suite) as server, server.scratch("history") as database:
+        with terminal.step("migrate pazpaz"):
+            upgrade(suite, database, "pazpaz@head")
+        with terminal.step("load 1.2 million appointments"):
+            load(suite, database, profile_of(suite), systems=["pazpaz"])
+        found = measure(suite, database, terminal)
+        text = markdown(found, server_record(database, server.state.kind, "").version)
+    typer.echo(text)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "conflict-history.md").write_text(text + "\n![p95 against history](conflict-history.svg)\n")
+        chart(found, out / "conflict-history.svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)
