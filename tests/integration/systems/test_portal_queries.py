@@ -135,7 +135,7 @@ def nothing(app: Runner, call: Call) -> bool:
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_the_policies_leave_an_index_for_every_table_of_a_query(portal: Database, app: Runner, name: str) -> None:
-    """With sequential scans made unattractive there is none: every condition that narrows a table is leakproof."""
+    """With sequential scans made unattractive there is none left."""
     (call, *_) = calls(portal, name, 1)
     app.begin(call)
     try:
