@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, Self
@@ -28,6 +29,10 @@ from pgvitals.measure.runner import Call
 from pgvitals.refusal import refusal
 from pgvitals.suite import find_suite, load_module
 from pgvitals.system import System
+
+_WRITTEN = (
+    "select schemaname, relname from pg_stat_xact_user_tables where n_tup_ins + n_tup_upd + n_tup_del > 0 order by 1, 2"
+)
 
 Work = Callable[[Session, dict[str, Any]], Sequence[Any]]
 """What a request does with its session and its parameters; returns the rows that the answer shows."""
@@ -53,8 +58,13 @@ def models(system: str, beside: str | Path) -> ModuleType:
     Raises:
         SuiteError: there is no such suite, system or file, or it does not import.
     """
-    folder = find_suite(Path(beside).parent).system(system).folder
-    return load_module(folder / "models.py", f"{system}_models")
+    return _models_in(find_suite(Path(beside).parent).system(system).folder)
+
+
+@cache
+def _models_in(folder: Path) -> ModuleType:
+    """Once: two classes for one table would be two to SQLAlchemy."""
+    return load_module(folder / "models.py", f"{folder.name}_models")
 
 
 class Application:
@@ -151,6 +161,17 @@ class Application:
             if session is not None:
                 self.abandon(session)
         return answer
+
+    def written_tables(self, work: Work, call: Call) -> tuple[tuple[str, str], ...]:
+        """(schema, table) of what a request writes, triggers included; it is sent once to see."""
+        session = self.begin(call)
+        try:
+            work(session, call.parameters)
+            found = session.connection().exec_driver_sql(_WRITTEN).all()
+            self.end(session, call)
+        finally:
+            self.abandon(session)
+        return tuple((str(schema), str(table)) for schema, table in found)
 
     @contextmanager
     def leaves_no_trace(self) -> Iterator[None]:

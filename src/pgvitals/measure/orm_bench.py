@@ -27,6 +27,7 @@ from pgvitals.measure.bench_plugin import SESSION
 from pgvitals.measure.burst import WARMUP, Request, samples_of
 from pgvitals.measure.orm import Answer, Application, Driver, Work, failure
 from pgvitals.measure.orm_table import Table, Timed, span
+from pgvitals.measure.prepare import sweep
 from pgvitals.measure.runner import Call
 from pgvitals.measure.task import Task
 from pgvitals.query import Query
@@ -34,6 +35,7 @@ from pgvitals.stats.percentile import percentile
 from pgvitals.suite import Suite
 
 ARM = "orm"
+PAGES = (1, 20, 500)
 
 Sends = Callable[[Sequence[Any]], int]
 """How many statements a request sends that returned these rows."""
@@ -87,6 +89,9 @@ class Requests:
                     warmup_rounds=WARMUP,
                     iterations=1,
                 )
+                rounds.finish_open()
+            if self.task.query.writes:
+                sweep(self.database, self.application.written_tables(work, calls[0]))
         except PgvitalsError as error:
             wrong = str(error)
         except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
@@ -95,6 +100,19 @@ class Requests:
             self._keep(rounds, loading)
             return
         pytest.fail(f"{wrong} ({loading})", pytrace=False)  # out here: pytest shows what an error follows, with values
+
+    def page_by_page(self, work: Work, sends: Sends, **changes: Any) -> None:
+        """Pages of 1, 20 and 500 rows of the largest tenant, as far as it has so many: each sends what it may.
+
+        ``work`` takes its page from the parameter ``limit``.
+        """
+        pages = [self.ask(work, limit=limit, **changes) for limit in PAGES]
+        shown = [len(page.rows) for page in pages]
+        if shown[0] != 1 or shown[-1] == 1:
+            pytest.fail(f"pages of up to {PAGES} rows have {shown}: too few to tell how statements grow", pytrace=False)
+        sent, may = [len(page.statements) for page in pages], [sends(page.rows) for page in pages]
+        if sent != may:
+            pytest.fail(f"pages of {shown} rows sent {sent} statements, not {may}", pytrace=False)
 
     def ask(self, work: Work, **changes: Any) -> Answer:
         """One request that is not timed, with the largest tenant's parameters and ``changes`` in them.
@@ -129,18 +147,20 @@ class Requests:
         return [replace(call, parameters=known[repr(sorted(call.parameters.items()))]) for call in calls]
 
     def _keep(self, rounds: _Rounds, loading: str) -> None:
-        shown, sent = rounds.rows[WARMUP:], rounds.statements[WARMUP:]
+        stats = self.benchmark.stats  # None with --benchmark-disable, and then there is no warm-up either
+        first = 0 if stats is None else WARMUP
+        shown, sent = rounds.rows[first:], rounds.statements[first:]
         self.benchmark.group = f"{self.task.system.name}, ORM"
         self.benchmark.extra_info.update(
             title=self.task.query.title, role=self.task.role, rows=span(shown), statements=span(sent)
         )
-        if self.benchmark.stats is None:  # with --benchmark-disable
+        if stats is None:
             return
-        frame = samples_of(self.task, f"{ARM} {loading}", self.benchmark.stats.stats.data, rounds.requests[WARMUP:])
+        frame = samples_of(self.task, f"{ARM} {loading}", stats.stats.data, rounds.requests[first:])
         self.samples.append(frame)
         ratio = None
         if rounds.alone_ns:
-            alone_ns = np.asarray(rounds.alone_ns[WARMUP:])
+            alone_ns = np.asarray(rounds.alone_ns[first:])
             ratio = percentile(frame["latency_ns"].to_numpy() / alone_ns, 0.50)
         self.table.lines.append(
             Timed(
@@ -162,7 +182,7 @@ class _Rounds:
     ) -> None:
         self._work, self._calls, self._application = work, calls, application
         self._sends, self._alone = sends, alone
-        self._session: Session | None = None
+        self._open: tuple[Session, Call] | None = None
         self._answer: Sequence[Any] = ()
         self._begun = 0
         self.requests: list[Request] = []
@@ -179,8 +199,8 @@ class _Rounds:
             if len(self.requests) % 2:
                 self.alone_ns.append(self._alone.time(statements, call))
         self._begun = time.perf_counter_ns()
-        self._session = self._application.begin(call)
-        return (self._session, call), {}
+        self._open = self._application.begin(call), call
+        return self._open, {}
 
     def work(self, session: Session, call: Call) -> None:
         """What is timed."""
@@ -195,7 +215,7 @@ class _Rounds:
         statements = self._application.statements
         self._application.end(session, call)
         taken = time.perf_counter_ns() - self._begun
-        self._session = None
+        self._open = None
         rows, sent = len(self._answer), len(statements)
         if sent != (may := self._sends(self._answer)):
             raise MeasureError(
@@ -207,10 +227,15 @@ class _Rounds:
         self.rows.append(rows)
         self.statements.append(sent)
 
+    def finish_open(self) -> None:
+        """With --benchmark-disable pytest-benchmark calls no teardown."""
+        if self._open is not None:
+            self.finish(*self._open)
+
     def close(self) -> None:
         """Undo the request that an error left open."""
-        if self._session is not None:
-            self._application.abandon(self._session)
+        if self._open is not None:
+            self._application.abandon(self._open[0])
 
 
 MakeRequests = Callable[..., Requests]
@@ -263,7 +288,7 @@ def orm(request: pytest.FixtureRequest, lab_database: Database, benchmark: Any) 
 
 def _table(config: pytest.Config) -> Table:
     if _TABLE not in config.stash:
-        config.stash[_TABLE] = Table()
+        config.stash[_TABLE] = Table(session=config.stash[SESSION])
         config.pluginmanager.register(config.stash[_TABLE])
     return config.stash[_TABLE]
 

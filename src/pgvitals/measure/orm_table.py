@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pytest
 
+from pgvitals.measure.bench_plugin import BenchSession
 from pgvitals.measure.burst import interval
 from pgvitals.stats.percentile import summary
 
@@ -45,6 +46,7 @@ class Timed:
 class Table:
     """A pytest plugin of its own, registered when the first request is timed."""
 
+    session: BenchSession
     lines: list[Timed] = field(default_factory=list)
 
     @pytest.hookimpl(trylast=True)  # below pytest-benchmark's own table and that of the lookups
@@ -62,6 +64,8 @@ class Table:
             terminalreporter.write_line(each.line())
         for line in _NOTES.splitlines():
             terminalreporter.write_line(line)
+        if self.session.written is not None and not self.session.frames:  # else it stands below the lookups
+            terminalreporter.write_line(f"every sample: {self.session.written}")
 
 
 def span(counts: Sequence[int]) -> str:
