@@ -53,6 +53,13 @@ def test_placeholders_are_numbered_in_order_of_first_use(statement: str, sent: s
     assert numbered(query(statement)) == sent
 
 
+def test_the_shape_leaves_out_the_gate_of_row_level_security() -> None:
+    setting = {"Node Type": "Result", "Parent Relationship": "InitPlan"}
+    gate = {"Node Type": "Result", "One-Time Filter": "(InitPlan 1).col1 = $1", "Plans": [setting, PLAN]}
+    assert shape(gate) == shape(PLAN)
+    assert shape({"Node Type": "Insert", "Plans": [{"Node Type": "Result"}]}) == "Insert > Result"
+
+
 def test_the_shape_names_nodes_and_indexes_from_top_to_bottom() -> None:
     assert shape(PLAN) == "Sort > Nested Loop > Index Scan ix_a > Seq Scan b"
     assert [node["Node Type"] for node in walk(PLAN)] == ["Sort", "Nested Loop", "Index Scan", "Seq Scan"]
