@@ -18,7 +18,9 @@ import pandas as pd
 import pytest
 
 from pgvitals.lab import Database, Server
+from pgvitals.query import Query
 from pgvitals.results.rundir import SAMPLE_COLUMNS, load_run
+from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite, find_suite
 from pgvitals.terminal import Terminal
 from pgvitals.workbench import fill
@@ -41,10 +43,13 @@ class Bench:
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it, with every warning an error."""
+        """Run it over the query files, with every warning an error."""
         lab = self.database.environment() if self.database else {}
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "bench", "-W", "error", "-p", "no:cacheprovider", *arguments],
+            [
+                *(sys.executable, "-m", "pytest", "bench/test_lookups.py", "-W", "error", "-p", "no:cacheprovider"),
+                *arguments,
+            ],
             cwd=self.suite.root,
             env={**os.environ, "PGVITALS_HOME": str(self.home), "COLUMNS": "200", **self.plugins, **lab},
             capture_output=True,
@@ -81,6 +86,12 @@ def bench(copied: Suite, loaded: Database) -> Bench:
     return Bench(copied, loaded, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)
 
 
+@pytest.fixture(scope="module")
+def runnable(copied: Suite, loaded: Database) -> tuple[Query, ...]:
+    """The queries for the revisions where the database stands."""
+    return queries_at(copied, loaded, copied.systems.values()).queries
+
+
 @dataclass
 class Twice:
     """Two runs, the second compared with the first."""
@@ -109,22 +120,22 @@ def in_json(twice: Twice) -> dict[str, list[float]]:
     return {each["param"]: each["stats"]["data"] for each in twice.report["benchmarks"]}
 
 
-def test_pytest_benchmark_keeps_its_table(twice: Twice, copied: Suite) -> None:
-    for system in copied.systems:
+def test_pytest_benchmark_keeps_its_table(twice: Twice, runnable: tuple[Query, ...]) -> None:
+    for system in {query.system for query in runnable}:
         assert f"benchmark '{system}'" in twice.first.stdout
-    for query in copied.queries:
+    for query in runnable:
         assert re.search(rf"^test_lookup\[{query.key}\]", twice.first.stdout, re.MULTILINE)
     assert "Median" in twice.first.stdout
 
 
-def test_every_round_of_every_query_is_in_pytest_benchmark_s_json(twice: Twice, copied: Suite) -> None:
-    assert {key: len(data) for key, data in in_json(twice).items()} == {query.key: ROUNDS for query in copied.queries}
+def test_every_round_of_every_query_is_in_pytest_benchmark_s_json(twice: Twice, runnable: tuple[Query, ...]) -> None:
+    assert {key: len(data) for key, data in in_json(twice).items()} == {query.key: ROUNDS for query in runnable}
 
 
-def test_our_percentiles_stand_below_with_those_of_the_json(twice: Twice, copied: Suite) -> None:
-    section = twice.first.stdout.partition("p95 of the lookups")[2]
-    for query in copied.queries:
-        line = next(line.split() for line in section.splitlines() if line.startswith(query.key))
+def test_our_percentiles_stand_below_with_those_of_the_json(twice: Twice, runnable: tuple[Query, ...]) -> None:
+    section = twice.first.stdout.partition("p95 of the lookups")[2].replace(" * ", " ")
+    for query in runnable:
+        line = next(line.split() for line in section.splitlines() if line.startswith(f"{query.key} "))
         milliseconds = np.array(in_json(twice)[query.key]) * 1e3
         assert int(line[1]) == ROUNDS
         for shown, share in ((line[2], 0.50), (line[3], 0.95), (line[-2], 0.99)):
@@ -132,11 +143,13 @@ def test_our_percentiles_stand_below_with_those_of_the_json(twice: Twice, copied
         assert float(line[-1]) == query.budget_p95_ms
 
 
-def test_the_samples_in_the_run_directory_are_those_of_the_json(twice: Twice, copied: Suite) -> None:
+def test_the_samples_in_the_run_directory_are_those_of_the_json(
+    twice: Twice, copied: Suite, runnable: tuple[Query, ...]
+) -> None:
     samples = pd.read_parquet(twice.run / "samples.parquet")
     assert list(samples.columns) == list(SAMPLE_COLUMNS)
     assert set(samples["arm"]) == {"pytest-benchmark"}
-    for query in copied.queries:
+    for query in runnable:
         own = samples[(samples["system"] == query.system) & (samples["query"] == query.name)]
         assert own["latency_ns"].tolist() == [round(each * 1e9) for each in in_json(twice)[query.key]]
         assert (own["request_ns"] > own["latency_ns"]).all()
@@ -230,17 +243,50 @@ def test_one_system_can_be_measured_where_only_that_is_loaded(server: Server, co
     assert "system 'pazpaz' is not in the lab yet" in one_line(everything)
 
 
-def test_with_benchmarks_disabled_every_query_runs_once(bench: Bench) -> None:
+def test_a_query_that_is_not_for_the_revision_of_the_lab_is_deselected(bench: Bench, edited: Path) -> None:
+    header = "-- until: practice_0001\n"
+    edited.write_text(header + edited.read_text())
+    done = bench("--rounds=5", "-k", "practice/user_tokens or practice/fhir_by_internal", f"--samples-to={bench.home}")
+    assert re.search(r"\b1 passed, \d+ deselected\b", done.stdout)
+    assert "practice/user_tokens: not at this revision (until practice_0001)" in done.stdout
+
+
+def test_a_revision_that_does_not_exist_is_one_clear_line(bench: Bench, edited: Path) -> None:
+    edited.write_text("-- since: practice_0815\n" + edited.read_text())
+    done = bench()
+    assert done.returncode == 4
+    assert one_line(done).startswith(f"ERROR: {edited}: 'since' names revision 'practice_0815'; system 'practice' has:")
+
+
+def test_a_write_leaves_nothing_and_its_price_is_told(bench: Bench, edited: Path, loaded: Database) -> None:
+    text = edited.read_text()
+    params = text[text.index("-- params") : text.index("select id, token_type")]
+    header = f"-- title: t\n-- budget_p95_ms: 20\n-- ends: rollback\n{params}"
+    edited.write_text(f"{header}delete from practice.users where id = %(user_id)s and tenant_id = %(tenant_id)s\n")
+    with loaded.connect() as conn:
+        before = conn.execute("select count(*) from practice.users").fetchone()
+        done = bench("--rounds=5", "-k", "practice/user_tokens", f"--samples-to={bench.home}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert conn.execute("select count(*) from practice.users").fetchone() == before
+    assert "practice/user_tokens *" in done.stdout
+    assert "* A write: rolled back, so without what a COMMIT costs." in done.stdout
+
+
+def test_with_benchmarks_disabled_every_query_runs_once(
+    bench: Bench, copied: Suite, runnable: tuple[Query, ...]
+) -> None:
     before = bench.runs()
     done = bench("--benchmark-disable")
     assert done.returncode == 0
-    assert "8 passed" in done.stdout
+    left_out = len(copied.queries) - len(runnable)
+    assert re.search(rf"\b{len(runnable)} passed\b", done.stdout)
+    assert (f"{left_out} deselected" in done.stdout) == (left_out > 0)
     assert bench.runs() == before
 
 
 def test_samples_go_where_they_are_asked_to(bench: Bench, tmp_path: Path) -> None:
     before = bench.runs()
-    done = bench("--rounds=5", "-k", "calendar", f"--samples-to={tmp_path}")
+    done = bench("--rounds=5", "-k", "calendar_week", f"--samples-to={tmp_path}")
     assert done.returncode == 0
     assert len(pd.read_parquet(tmp_path / "pytest_samples.parquet")) == 5
     assert "too few samples" in done.stdout
@@ -248,7 +294,7 @@ def test_samples_go_where_they_are_asked_to(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_samples_that_cannot_be_kept_are_an_error(bench: Bench, tmp_path: Path) -> None:
-    done = bench("--rounds=5", "-k", "calendar", f"--samples-to={tmp_path / 'missing'}")
+    done = bench("--rounds=5", "-k", "calendar_week", f"--samples-to={tmp_path / 'missing'}")
     assert done.returncode == 2
     assert "the samples were not kept" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

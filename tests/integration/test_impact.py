@@ -80,6 +80,7 @@ create schema shelf;
 create table shelf.books (id int primary key, owner_id text not null, code int not null, label text not null);
 grant usage on schema shelf to shelf_app, shelf_owner;
 grant select on shelf.books to shelf_app, shelf_owner;
+grant update on shelf.books to shelf_owner;
 """
 REVISIONS = {
     "tables": TABLES,
@@ -212,6 +213,36 @@ def test_lookups_that_a_migration_breaks_or_brings_are_named(
     told = capsys.readouterr().err
     assert 'column "label" does not exist' in told
     assert 'column "title" does not exist' in told
+
+
+def test_lookups_for_other_revisions_are_left_out_and_neither_broken_nor_new(impact: Measure) -> None:
+    queries = {
+        "by_code": BY_CODE,
+        "by_label": f"-- until: dropped\n{BY_LABEL}",
+        "by_title": f"-- since: renamed\n{BY_TITLE}",
+        "long_ago": f"-- until: indexed\n{BY_LABEL}",
+    }
+    found = impact("dropped", "renamed", queries, books=2000)
+    assert [contrast.query for contrast in found.contrasts] == ["by_code"]
+    assert found.left_out == {"by_label": "until dropped", "by_title": "since renamed", "long_ago": "until indexed"}
+    assert (found.broken, found.not_before) == ((), ())
+
+
+def test_a_pair_of_revisions_that_no_query_is_meant_for_is_refused(impact: Measure) -> None:
+    with pytest.raises(MeasureError, match="no query of system 'shelf' is meant to run at both tables and indexed"):
+        impact("tables", "indexed", {"by_code": f"-- since: empty\n{BY_CODE}"}, books=10)
+
+
+def test_a_write_is_compared_as_a_lookup_is(impact: Measure) -> None:
+    change = (
+        "-- title: books are given another code\n-- budget_p95_ms: 50\n-- ends: rollback\n-- role: owner\n"
+        "-- params: select id, code from shelf.books\n"
+        "update shelf.books set code = code + 1 where id = %(id)s\n"
+    )
+    found = impact("tables", "indexed", {"change": change}, books=2000)
+    (contrast,) = found.contrasts
+    assert contrast.ends == "rollback"
+    assert contrast.before_plan.startswith("Update books > ")
 
 
 def test_a_pair_of_revisions_at_which_nothing_runs_is_refused(impact: Measure, server: Server) -> None:

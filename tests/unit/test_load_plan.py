@@ -1,5 +1,6 @@
 """The plan of the load test: seeded, Poisson, weighted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,21 @@ def test_a_query_that_the_mix_does_not_name_gets_the_default_weight(tmp_path: Pa
     path.write_text('default = 2\n[weights]\n"s/a" = 5\n')
     queries = (query("a"), query("b"))
     assert load_mix(path, queries).of(queries) == {"s/a": 5.0, "s/b": 2.0}
+
+
+def test_a_write_has_a_weight_of_its_own_unless_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mix.toml"
+    reads, named, write = query("a"), replace(query("b"), ends="rollback"), replace(query("c"), ends="rollback")
+    path.write_text('default = 2\nwrites = 0.5\n[weights]\n"s/b" = 5\n')
+    assert load_mix(path, (reads, named, write)).of((reads, named, write)) == {"s/a": 2.0, "s/b": 5.0, "s/c": 0.5}
+    path.write_text("default = 2\n")
+    assert load_mix(path, (write,)).of((write,)) == {"s/c": 2.0}
+
+
+def test_the_mix_may_name_a_query_that_is_not_for_this_revision(tmp_path: Path) -> None:
+    path = tmp_path / "mix.toml"
+    path.write_text('[weights]\n"s/a" = 5\n')
+    assert load_mix(path, (query("a"), query("b"))).of((query("b"),)) == {"s/b": 1.0}
 
 
 def test_without_a_mix_file_all_queries_weigh_the_same(tmp_path: Path) -> None:

@@ -26,6 +26,14 @@ def test_a_probe_tells_shares_and_the_canary() -> None:
     assert found.steal is None or 0 <= found.steal <= 1
 
 
+def test_the_canary_after_one_batch_is_the_one_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    canaries = iter([3.0, 2.0, 1.0])
+    monkeypatch.setattr(noise, "canary_ms", lambda: next(canaries))
+    first = NoiseProbe()
+    assert first.read().canary_ms == 3.0
+    assert NoiseProbe(first).read().canary_ms == 2.0
+
+
 def test_the_canary_is_work_that_takes_time() -> None:
     assert canary_ms() > 0.1
 

@@ -13,16 +13,23 @@ from pgvitals.query import Query
 
 
 class Mix(BaseModel):
-    """``mix.toml``: a weight for every query that it names, and one for all others (0 leaves a query out)."""
+    """``mix.toml``: a weight for every query that it names (0 leaves it out), and those of all others.
+
+    ``default`` is that of a lookup, ``writes`` that of a query that writes (default: the same).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     default: NonNegativeFloat = 1.0
+    writes: NonNegativeFloat | None = None
     weights: dict[str, NonNegativeFloat] = {}
 
     def of(self, queries: Sequence[Query]) -> dict[str, float]:
         """``system/name`` -> weight, in the order of ``queries``."""
-        return {query.key: self.weights.get(query.key, self.default) for query in queries}
+        return {query.key: self.weights.get(query.key, self._others(query)) for query in queries}
+
+    def _others(self, query: Query) -> float:
+        return self.writes if query.writes and self.writes is not None else self.default
 
 
 def load_mix(path: Path, queries: Sequence[Query]) -> Mix:

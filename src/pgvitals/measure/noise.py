@@ -39,8 +39,11 @@ class NoiseProbe:
     before the second: with many queries a quarter of the time would go into canaries otherwise.
     """
 
+    _last_canary: float
+
     def __init__(self, previous: NoiseProbe | None = None) -> None:
-        self._canary = self._last_canary = canary_ms() if previous is None else previous._last_canary
+        self._canary = canary_ms() if previous is None else previous._last_canary
+        self._last_canary = self._canary
         self._start_ns = time.perf_counter_ns()
         self._pressure = _pressure_us()
         self._steal = _steal_ticks()

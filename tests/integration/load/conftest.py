@@ -33,7 +33,7 @@ insert into mini.things select i, 'owner ' || i % 5 from generate_series(1, 500)
 alter table mini.things enable row level security;
 create policy own on mini.things using (owner_id = current_setting('app.owner_id', true));
 grant usage on schema mini to {ROLE};
-grant select on mini.things to {ROLE};
+grant select, insert on mini.things to {ROLE};
 """
 # Divides by zero unless it runs as the application role and with the tenant of its row.
 THING = f"""-- title: One thing of its owner
@@ -51,7 +51,15 @@ GONE = """-- title: A table that is not there
 -- params: select 'secret of a row' as name
 select * from mini.gone where name = %(name)s
 """
-QUERIES = {"thing": THING, "again": THING, "nap": NAP, "gone": GONE}
+# Whoever makes a thing that somebody else is making waits for that.
+MAKE = """-- title: Make a thing, slowly
+-- budget_p95_ms: 500
+-- ends: rollback
+-- params: select 'owner 1' as owner_id, 1000 + n as id from generate_series(1, 8) n
+with made as (insert into mini.things (id, owner_id) values (%(id)s, %(owner_id)s) returning id)
+select pg_sleep(0.03) from made
+"""
+QUERIES = {"thing": THING, "again": THING, "nap": NAP, "gone": GONE, "make": MAKE}
 
 PATIENCE_S = 60
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from psycopg import sql
 
 from pgvitals.errors import LoadTestError
 from pgvitals.lab import Database
@@ -73,6 +74,19 @@ def test_a_run_records_every_planned_request(mini: MakeSuite, database: Database
     }
     assert logged["mini/thing:latency"].percentile_ms(95) == load.total.latency_p95_ms
     assert np.array_equal(merged([logged["mini/thing:lag"]]).counts, logged["mini/thing:lag"].counts)
+
+
+def test_writes_leave_nothing_and_their_users_do_not_wait_for_each_other(
+    mini: MakeSuite, database: Database, tmp_path: Path
+) -> None:
+    suite = mini("make")
+    with database.connect() as conn:
+        conn.execute(sql.SQL("alter database {} set lock_timeout = '5ms'").format(sql.Identifier(database.name)))
+    load = run(suite, database, plan=plan(60, 2), seed=1, out=tmp_path / "out")
+    assert load.error_samples == ()
+    assert [query.ends for query in load.queries] == ["rollback"]
+    with database.connect() as conn:
+        assert conn.execute("select count(*) from mini.things").fetchone() == (500,)
 
 
 def test_twenty_users_wait_for_the_server_at_the_same_time(mini: MakeSuite, database: Database, tmp_path: Path) -> None:
