@@ -14,7 +14,6 @@ from pgvitals.dataset.catalog import schema_columns
 from pgvitals.dataset.columns import (
     as_column,
     blob,
-    encode,
     inet,
     json,
     json_values,
@@ -24,6 +23,7 @@ from pgvitals.dataset.columns import (
     sealed,
 )
 from pgvitals.dataset.copy import copy_rows
+from pgvitals.dataset.encode import encode
 from pgvitals.dataset.recipe import Unit
 from pgvitals.encryption import Context, unseal
 from pgvitals.errors import DatasetError

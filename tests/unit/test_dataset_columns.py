@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pgvitals.dataset.columns import Type, as_column, encode, in_order, json, json_values, lists, money, nullable
+from pgvitals.dataset.columns import as_column, in_order, json, json_values, lists, money, nullable
 from pgvitals.dataset.copy import SLICE_ROWS, encode_rows
+from pgvitals.dataset.encode import Type, encode
 from pgvitals.errors import DatasetError
 
 

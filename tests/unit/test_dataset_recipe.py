@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgvitals.dataset.columns import Type, encode
 from pgvitals.dataset.copy import encode_rows
+from pgvitals.dataset.encode import Type, encode
 from pgvitals.dataset.recipe import CHUNK_ROWS, Recipe, Table, Unit, load_recipe
 from pgvitals.errors import DatasetError, ProfileError
 from pgvitals.profile import Profile

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pgvitals.dataset import Unit, blob, in_order, inet, nullable, sealed, uuid_texts
-from pgvitals.dataset.columns import Type, encode
+from pgvitals.dataset.encode import Type, encode
 from pgvitals.dataset.sealing import nonces
 from pgvitals.encryption import Context, unseal
 from pgvitals.errors import BrokenSealError, DatasetError

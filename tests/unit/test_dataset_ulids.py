@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ulid import ULID, base32
 
 from pgvitals.dataset import Unit
-from pgvitals.dataset.columns import Type, encode
+from pgvitals.dataset.encode import Type, encode
 from pgvitals.dataset.ulids import _base32, ulids
 from pgvitals.errors import DatasetError
 

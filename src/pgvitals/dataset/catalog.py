@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from pgvitals.dataset.columns import Type
+from pgvitals.dataset.encode import Type
 
 _COLUMNS = """
 select t.relname, a.attname, case when b.typtype = 'e' then 'enum' else b.typname end, b.typelem,

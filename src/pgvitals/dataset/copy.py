@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from psycopg import Connection, sql
 
-from pgvitals.dataset.columns import Field
+from pgvitals.dataset.encode import Field
 from pgvitals.dataset.streams import Bytes2D
 from pgvitals.errors import DatasetError
 

@@ -15,9 +15,10 @@ from psycopg import Connection, sql
 
 from pgvitals.dataset.catalog import TableColumn, schema_columns
 from pgvitals.dataset.checksum import overall_checksum, table_checksum
-from pgvitals.dataset.columns import Column, Field, encode
+from pgvitals.dataset.columns import Column
 from pgvitals.dataset.copy import copy_rows
 from pgvitals.dataset.deferred import Deferred
+from pgvitals.dataset.encode import Field, encode
 from pgvitals.dataset.progress import Log, Progress, Timing
 from pgvitals.dataset.recipe import Recipe, Table, load_recipe
 from pgvitals.dataset.unfiltered import unfiltered
