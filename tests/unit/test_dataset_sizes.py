@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgvitals.dataset.sizes import zipf_shares, zipf_weights
+from pgvitals.dataset.sizes import proportional_shares, zipf_shares, zipf_weights
 from pgvitals.errors import DatasetError
 
 
@@ -25,6 +25,14 @@ def test_shares_follow_zipfs_law():
 
 def test_an_exponent_of_zero_shares_evenly():
     assert set(zipf_shares(1_003, 10, 0.0).tolist()) == {100, 101}
+
+
+@given(st.integers(0, 100_000), st.lists(st.integers(1, 10_000), min_size=1, max_size=50))
+def test_proportional_shares_add_up_and_are_off_by_less_than_one(total, weights):
+    exact = np.array(weights) / sum(weights) * total
+    shares = proportional_shares(total, np.array(weights) / sum(weights))
+    assert shares.sum() == total
+    assert np.abs(shares - exact).max() < 1 + 1e-6
 
 
 def test_fewer_rows_than_tenants_are_refused_by_name():
