@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import selectinload
 
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import upgrade
@@ -287,3 +289,38 @@ def test_a_request_that_fails_writes_nothing(opened: Callable[..., Any], engines
         asyncio.run(test())
     with portal.connect() as conn:
         assert conn.execute("select count(*) from portal.organizations where name = 'failed'").fetchone() == (0,)
+
+
+def test_the_models_sign_somebody_up_and_read_them_back(
+    opened: Callable[..., Any], engines: Any, suite: Suite, portal: Database
+) -> None:
+    models = load_module(suite.system("portal").folder / "models.py", "portal_models_signing_up")
+    born = dt.date(1980, 2, 29)
+
+    async def test() -> None:
+        async with opened() as engine:
+            async with engines.session_for(engine, MINE) as session:
+                user = models.User(email="somebody@example.org", full_name="Somebody", password_hash="h")
+                user.memberships.append(models.OrganizationMember(organization_id=MINE))
+                session.add(user)
+                await session.flush()
+                patient = models.Patient(
+                    organization_id=MINE, user=user, mrn="1", first_name="Some", last_name="Body", date_of_birth=born
+                )
+                patient.contact_methods.append(models.ContactMethod(kind="email", value=user.email))
+                session.add(patient)
+            async with engines.session_for(engine, MINE) as session:
+                question = sa.select(models.Patient).options(selectinload(models.Patient.contact_methods))
+                found = (await session.scalars(question)).one()
+                assert (found.date_of_birth, found.contact_methods[0].value) == (born, "somebody@example.org")
+                assert sorted([found.user_id, found.id, found.contact_methods[0].id]) == [
+                    found.user_id,
+                    found.id,
+                    found.contact_methods[0].id,
+                ], "ULIDs sort as their rows were made"
+            async with engines.session_for(engine, THEIRS) as session:
+                assert (await session.scalars(sa.select(models.Patient))).all() == []
+
+    asyncio.run(test())
+    with portal.connect() as conn:
+        assert conn.execute("select count(*) from portal.audit_logs where table_name = 'patients'").fetchone() == (1,)
