@@ -17,7 +17,8 @@ TENANTS = {"pazpaz": "workspaces", "practice": "tenants", "portal": "organizatio
 FEW = 4
 
 
-def few_rows(suite: Suite) -> Profile:
+@pytest.fixture(scope="session")
+def few(suite: Suite) -> Profile:
     """The smoke profile with a fifth of the rows and four tenants a system."""
     smoke = suite.profiles.get("smoke")
     sizes = {
@@ -28,9 +29,9 @@ def few_rows(suite: Suite) -> Profile:
 
 
 @pytest.fixture(scope="package")
-def loaded(server: Server, suite: Suite) -> Iterator[Database]:
+def loaded(server: Server, suite: Suite, few: Profile) -> Iterator[Database]:
     """Every system migrated to its head and filled; tests leave it as it is."""
     with server.scratch("loaded") as database:
         upgrade(suite, database)
-        load(suite, database, few_rows(suite))
+        load(suite, database, few)
         yield database
