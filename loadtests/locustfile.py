@@ -13,7 +13,8 @@ It needs a lab that is up and filled: ``pgvitals up`` and ``pgvitals load``. The
 
 Requests follow one Poisson plan, whatever the answers take: a stall of the server delays them, and the
 delay counts. The table at the end counts from the due time; the run stops by itself when the plan is
-through. To send other traffic, edit mix.toml; to send other queries, add a file to bench/.
+through. Writes are rolled back. To send other traffic, edit mix.toml; to send other queries, add a file to
+bench/; those that are not for the revision where the lab stands are left out.
 """
 
 from pathlib import Path

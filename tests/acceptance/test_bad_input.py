@@ -112,6 +112,12 @@ def edited(copied):
     [
         ("bench/pazpaz/calendar_week.sql", "-- title", "-- tilte", "calendar_week.sql:1: unknown header key 'tilte'"),
         ("bench/pazpaz/calendar_week.sql", "budget_p95_ms: 50", "budget_p95_ms: fast", "must be a positive number"),
+        (
+            "bench/pazpaz/calendar_week.sql",
+            "-- title",
+            "-- until: practice_0001\n-- title",
+            "calendar_week.sql: 'until' names revision 'practice_0001'; system 'pazpaz' has: 65ac34a08850, ",
+        ),
         ("fixtures/pazpaz/system.toml", 'schema = "pazpaz"', "schema = 5", "system.toml"),
         ("fixtures/profiles.toml", "appointments = 12_000", "appointments = -1", "profiles.toml"),
         ("pyproject.toml", 'systems = "fixtures"', 'systms = "fixtures"', "[tool.pgvitals]"),
