@@ -338,3 +338,16 @@ def test_earlier_versions_of_a_session_get_its_workspace(suite: Suite, database:
             expected[pazpaz_row(conn, "session_versions", session_id=session)] = workspace
         upgrade(suite, database, "pazpaz_hardening")
         assert dict(conn.execute("select id, workspace_id from pazpaz.session_versions").fetchall()) == expected
+
+
+def test_the_application_cannot_delete_a_key_but_its_workspace_takes_it_along(head: Database, pazpaz_row: Row) -> None:
+    with head.connect(role="pazpaz_app", autocommit=False) as conn:
+        workspace = uuid4()
+        conn.execute("select set_config('app.current_workspace_id', %s, true)", (str(workspace),))
+        pazpaz_row(conn, "workspaces", id=workspace)
+        pazpaz_row(conn, "workspace_keys", workspace_id=workspace)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+            conn.execute("delete from pazpaz.workspace_keys")
+        conn.execute("delete from pazpaz.workspaces where id = %s", (workspace,))
+        assert conn.execute("select from pazpaz.workspace_keys").fetchall() == []
+        conn.rollback()
