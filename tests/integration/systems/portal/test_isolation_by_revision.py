@@ -128,6 +128,47 @@ def test_who_signs_up_becomes_a_user_then_a_member(head: Any) -> None:
         assert seen(conn, "users", user)
 
 
+def join(conn: psycopg.Connection, organization: str, user: str) -> None:
+    conn.execute(
+        "insert into portal.organization_members (id, organization_id, user_id) values (%s, %s, %s)",
+        (new_ulid(), organization, user),
+    )
+
+
+def test_nobody_makes_another_organizations_user_a_member_to_read_what_is_the_users_own(
+    portal_at: Any, head: Any
+) -> None:
+    before = portal_at("ec20df1795df")
+    with before.session(before.mine.id) as conn:
+        join(conn, before.mine.id, before.theirs.ids["users"])
+    with head.session(head.mine.id, actor=head.mine.ids["users"]) as conn:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+            join(conn, head.mine.id, head.theirs.ids["users"])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+            conn.execute("update portal.organization_members set user_id = %s", (head.theirs.ids["users"],))
+        assert not seen(conn, "users", head.theirs.ids["users"])
+
+
+def test_who_is_a_member_elsewhere_joins_in_person_and_is_a_member_like_others_from_then_on(head: Any) -> None:
+    user = head.theirs.ids["users"]
+    with head.session(head.mine.id, actor=user) as conn:
+        join(conn, head.mine.id, user)
+        assert seen(conn, "users", user)
+        conn.execute("select set_config('app.current_user_id', %s, true)", (head.mine.ids["users"],))
+        left = conn.execute("update portal.organization_members set status = 'left' where user_id = %s", (user,))
+        assert left.rowcount == 1
+
+
+@pytest.mark.parametrize("role", ["portal_app", "portal_owner"])
+def test_asking_about_all_memberships_shows_none_of_another_organization(head: Any, role: str) -> None:
+    with head.session(head.mine.id, role=role) as conn:
+        conn.execute("select portal.may_be_member(%s)", (head.theirs.ids["users"],))
+        if role == "portal_app":
+            conn.execute("set local portal.all_memberships = 'yes'")
+        assert not seen(conn, "organization_members", head.theirs.ids["organization_members"])
+        assert seen(conn, "organization_members", head.mine.ids["organization_members"])
+
+
 def book(conn: psycopg.Connection, organization: Any, **others: str) -> None:
     """An appointment of an organization's patient with its provider, or with the ``others``."""
     people = organization.ids | others
