@@ -57,6 +57,8 @@ def _own_state() -> Iterator[None]:
     patch.setenv("PGVITALS_HOME", str(home))
     for name in ("PGVITALS_DSN", "PGVITALS_LAB", "PGVITALS_LAB_DATABASE"):
         patch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+        patch.delenv(name)  # a pytest that a test starts is no worker of ours
     yield
     patch.undo()
     shutil.rmtree(home)

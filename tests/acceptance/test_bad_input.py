@@ -29,7 +29,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     [
         (("run", "--profile", "nope"), "unknown profile 'nope'; there are: smoke, small"),
         (("load", "--profile", "nope"), "unknown profile 'nope'"),
-        (("bench", "--system", "nope"), "unknown system 'nope'; there are: pazpaz, practice"),
+        (("bench", "--system", "nope"), "unknown system 'nope'; there are: pazpaz, portal, practice"),
         (("run", "--only", "bnch"), "unknown phase 'bnch'; there are: bench, load, audit, impact"),
         (("run", "--only", "bench", "--skip", "load"), "--only and --skip exclude each other"),
         (("bench", "--seed", "-1"), "'--seed'"),
