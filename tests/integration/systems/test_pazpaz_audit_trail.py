@@ -300,6 +300,18 @@ def test_a_change_of_nothing_is_no_event(hardened: Practice, nothing: str) -> No
     assert hardened.count() == before
 
 
+@pytest.mark.parametrize(
+    "made", ["table pg_temp.jsonb (a int)", "domain pg_temp.text as varchar(3)", "type pg_temp.uuid as enum ()"]
+)
+def test_what_a_connection_makes_for_itself_does_not_reach_into_the_trail(hardened: Practice, made: str) -> None:
+    with hardened.database.connect(role="pazpaz_app") as conn:
+        conn.execute(f"create {made}")
+        conn.execute("select set_config('app.current_workspace_id', %s, false)", (str(hardened.workspace),))
+        before = hardened.count()
+        conn.execute("update pazpaz.appointments set status = 'completed'")
+        assert hardened.count() == before + 1
+
+
 def test_copy_and_upsert_make_one_event_a_row(hardened: Practice) -> None:
     before = hardened.count()
     with hardened.conn.cursor().copy(
