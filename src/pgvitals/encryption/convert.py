@@ -95,10 +95,14 @@ class Conversion:
         self._ring = KeyRing(self._provider, fetch_from(driver, keys), max_age_s=math.inf)
 
     def make_missing_keys(self, purpose: str = DATA) -> None:
-        """A key for every tenant that has no live one; until the transaction ends nobody else changes keys."""
+        """A key for every tenant that has no live one; until the transaction ends nobody else changes keys or tenants.
+
+        A tenant that was made meanwhile, with rows, would have none. Who makes a tenant makes its keys next: the locks
+        come in the same order.
+        """
         statement = sql.SQL(_MADE_KEYS).format(**self._names)
         with self._told("making keys"):
-            self._execute("lock table {keys} in share row exclusive mode", **self._names)
+            self._execute("lock table {tenants}, {keys} in share row exclusive mode", **self._names)
             for batch in self._batches(sql.SQL(_TENANTS_WITHOUT_KEY).format(**self._names), (purpose,)):
                 with self._conn.cursor() as cursor:
                     cursor.executemany(statement, [self._new_key(str(id_), purpose, version) for id_, version in batch])
@@ -125,6 +129,8 @@ class Conversion:
             text = unseal(self._ring.opener(context.tenant), sealed, context)
             if most is not None and len(text) > most:
                 raise MigrationError(f"{context.place} has {len(text)} characters, and {type_} no room; shorten it")
+            if "\0" in text:
+                raise MigrationError(f"{context.place} holds a null character, and {type_} cannot; take it out")
             return text.encode()
 
         return Change(column=column, source=column, type=type_, make=make, as_text=False)

@@ -6,7 +6,9 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -195,6 +197,23 @@ def test_every_workspace_gets_the_keys_that_it_lacks_and_no_other(
         assert conn.execute(KEYS).fetchall() == once
 
 
+def test_a_workspace_that_is_made_while_keys_are_made_gets_one_too(
+    suite: Suite, database: Database, pazpaz_row: Row
+) -> None:
+    upgrade(suite, database, BEFORE)
+    waits = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool, database.connect() as watching:
+        with database.connect(autocommit=False) as conn:
+            workspace = pazpaz_row(conn, "workspaces")
+            pazpaz_row(conn, "clients", workspace_id=workspace, first_name="Ada", last_name="Lovelace")
+            upgraded = pool.submit(upgrade, suite, database, NAMES)
+            while not (watching.execute(waits).fetchall() or upgraded.done()):
+                time.sleep(0.01)
+            conn.commit()
+        upgraded.result()
+        assert watching.execute("select workspace_id from pazpaz.workspace_keys").fetchall() == [(workspace,)]
+
+
 def test_rows_are_fetched_in_batches(suite: Suite, filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[int] = []
     fetchmany = psycopg.ServerCursor.fetchmany
@@ -263,16 +282,29 @@ def alembic(*args: str, suite: Suite, database: Database) -> subprocess.Complete
     )
 
 
-def test_a_text_that_grew_too_long_is_not_cut_on_the_way_down(suite: Suite, filled: Database) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x" * 256, r"clients\.first_name has 256 characters, and varchar\(255\) no room"),
+        (
+            "A\0da",
+            r"row [-0-9a-f]{36} of clients: clients\.first_name holds a null character, and varchar\(255\) cannot",
+        ),
+    ],
+    ids=["too long", "null character"],
+)
+def test_a_text_that_the_older_column_cannot_hold_stops_the_downgrade(
+    suite: Suite, filled: Database, text: str, why: str
+) -> None:
     upgrade(suite, filled, NAMES)
     with filled.connect() as conn:
         row = conn.execute("select workspace_id::text, id::text from pazpaz.clients limit 1").fetchone()
         assert row is not None
         ring = KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
         version, key = ring.data_key(row[0])
-        long = seal(key, version, "x" * 256, Context(row[0], "clients", "first_name", row[1]))
-        conn.execute("update pazpaz.clients set first_name = %s where id = %s", (long, row[1]))
-    with pytest.raises(MigrationError, match=r"clients\.first_name has 256 characters, and varchar\(255\) no room"):
+        sealed = seal(key, version, text, Context(row[0], "clients", "first_name", row[1]))
+        conn.execute("update pazpaz.clients set first_name = %s where id = %s", (sealed, row[1]))
+    with pytest.raises(MigrationError, match=why):
         downgrade(suite, filled, BEFORE)
 
 
