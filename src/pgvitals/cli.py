@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import threading
 import traceback
 from typing import NoReturn
 
@@ -55,6 +56,18 @@ def _stopped(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _swallowed(lost: sys.UnraisableHookArgs) -> None:
+    """An interrupt that came inside a finalizer or a weak reference's callback is dropped by Python: send it again."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGINT, _stopped)
+    main_thread = threading.main_thread().ident or 0
+    again = threading.Timer(0.01, signal.pthread_kill, (main_thread, signal.SIGINT))
+    again.daemon = True
+    again.start()
+
+
 def main() -> None:
     """Run `pgvitals`."""
     run_app(app)
@@ -65,6 +78,7 @@ def run_app(commands: typer.Typer) -> NoReturn:
     for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
             signal.signal(number, _stopped)
+    sys.unraisablehook = _swallowed
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our dashes gets a question mark

@@ -84,7 +84,11 @@ def test_bench_takes_the_lab_and_what_it_holds(lab, measured: subprocess.Complet
     run = load_run(told["run"])
     assert run.path.parent == lab.folder / "reports" / "runs"
     assert told["gate"]["outcome"] == run.gate.outcome == "inconclusive"
-    assert len(told["gate"]["queries"]) == len(run.gate.queries) == 8
+    judged = {f"{each.system}/{each.query}" for each in run.gate.queries}
+    assert len(told["gate"]["queries"]) == len(judged)
+    assert judged | set(run.gate.left_out) == {
+        f"{path.parent.name}/{path.stem}" for path in (lab.folder / "bench").glob("*/*.sql")
+    }
     assert run.info.config["profile"] == "quick"
     assert run.info.server is not None
     assert run.info.server.why == "the lab that is up"
@@ -217,7 +221,7 @@ def test_a_dropped_index_shows_in_plan_and_pages(lab, tmp_path: Path) -> None:
     assert DROPPED.split(".")[1] in before.plan
     assert DROPPED.split(".")[1] not in after.plan
     assert before.plan_hash != after.plan_hash
-    assert buffers(runs[1]) > 2 * buffers(runs[0])
+    assert buffers(runs[1]) > 1.5 * buffers(runs[0])  # a shorter index stands in for it
     names = [set(run.index_usage["index"]) for run in runs]
     assert names[0] - names[1] == {DROPPED.split(".")[1]}
 
