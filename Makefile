@@ -30,7 +30,7 @@ bench: install ## The main job on the small profile (PROFILE=… for another)
 	@pgvitals run --profile $(PROFILE)
 
 .PHONY: smoke
-smoke: install ## The main job on the smallest profile, under a minute
+smoke: install ## The main job on the smallest profile, about two minutes
 	@pgvitals run --profile smoke
 
 .PHONY: test

@@ -29,9 +29,9 @@ def latency_table(gate: Gate) -> Table:
         ("lookup", "left"),
         ("p50 ms", "right"),
         ("p95 ms", "right"),
-        (f"{_confidence(gate)} interval of p95", "right"),
+        (f"{_confidence(gate)} interval", "right"),
         ("p99 ms", "right"),
-        ("budget ms", "right"),
+        ("budget", "right"),
         ("verdict", "left"),
     ]
     made = table("Latency of the lookups (execute and fetch)", columns, rows)
@@ -134,7 +134,7 @@ def audit_table(audit: Audit) -> Table:
         ("title", "left"),
         ("objects", "left"),
     ]
-    return table(title, columns, rows)
+    return table(title, columns if rows else [], rows)  # no headings over nothing
 
 
 def impact_table(impact: Impact) -> Table:

@@ -85,7 +85,7 @@ def workbench(
         seed: of a new lab's data; None takes the profile's.
 
     Raises:
-        DatasetError: the lab that is up holds no dataset of these systems, or another profile's.
+        DatasetError: the lab that is up holds no dataset of these systems, or another profile's, or no tables.
     """
     database = find(suite, postgres)
     if database is not None:
@@ -156,9 +156,16 @@ def _filled(suite: Suite, database: Database, profile: Profile | None, systems: 
             raise DatasetError(
                 f"the lab holds no rows of system {system.name!r}; `pgvitals load --system {system.name}`"
             )
+    revisions = current(suite, database)
+    for system in systems:
+        if system.name not in revisions:
+            raise DatasetError(
+                f"the lab's tables of system {system.name!r} are gone, as after `alembic downgrade`; "
+                f"`pgvitals load --system {system.name} --fresh` makes and fills them"
+            )
     return Workbench(
         database=database,
-        dataset=replace(dataset, revisions=current(suite, database)),
+        dataset=replace(dataset, revisions=revisions),
         profile=profile or suite.profiles.get(dataset.profile),
         kind=kind_of(database),
         why="the lab that is up",

@@ -9,8 +9,8 @@ import typer
 
 from pgvitals.commands.options import (
     JsonOption,
+    NewProfileOption,
     PostgresOption,
-    ProfileOption,
     SeedOption,
     SystemOption,
     make_request,
@@ -83,7 +83,7 @@ def psql(context: typer.Context) -> None:
 
 
 def load(
-    profile: ProfileOption = None,
+    profile: NewProfileOption = None,
     system: SystemOption = None,
     postgres: PostgresOption = "auto",
     seed: SeedOption = None,

@@ -8,6 +8,7 @@ import typer
 
 from pgvitals.commands.options import (
     JsonOption,
+    NewProfileOption,
     OutOption,
     PostgresOption,
     ProfileOption,
@@ -22,7 +23,7 @@ from pgvitals.terminal import Terminal
 
 
 def run(
-    profile: ProfileOption = None,
+    profile: NewProfileOption = None,
     system: SystemOption = None,
     postgres: PostgresOption = "auto",
     seed: SeedOption = None,
@@ -121,7 +122,7 @@ def audit(
 
 
 def impact(
-    profile: ProfileOption = None,
+    profile: NewProfileOption = None,
     system: Annotated[str | None, typer.Option("--system", help="The system whose revisions are compared.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Revision before.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Revision after.")] = None,

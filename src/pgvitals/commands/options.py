@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from pgvitals.request import Request
     from pgvitals.results.rundir import Run
 
+_PROFILE = "How much data and how long to measure: `smoke` or `small`, as fixtures/profiles.toml says."
 ProfileOption = Annotated[
-    str | None,
-    typer.Option(
-        "--profile",
-        help="How much data and how long to measure: `smoke` or `small`, as fixtures/profiles.toml says. "
-        "Default: what the lab holds, else `small`.",
-    ),
+    str | None, typer.Option("--profile", help=f"{_PROFILE} Default: what the lab holds, else `small`.")
+]
+NewProfileOption = Annotated[  # of commands that make their own rows, whatever a lab holds
+    str | None, typer.Option("--profile", help=f"{_PROFILE} Default: `small`.")
 ]
 SystemOption = Annotated[
     list[str] | None, typer.Option("--system", help="Only this system; may be repeated. Default: all.")

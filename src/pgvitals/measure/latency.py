@@ -119,6 +119,7 @@ def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tupl
         outcome=found.outcome,
         reason=found.reason,
         attempts=attempts,
+        under_disturbance=found.under_disturbance,
         plan=plan[0],
         plan_hash=plan[1],
     )

@@ -63,7 +63,10 @@ def draw(conn: psycopg.Connection, query: Query, n: int, seed: int) -> list[dict
     except psycopg.Error as error:
         raise MeasureError(f"{query.path}: 'params' fails with {refusal(error)}") from None
     if not rows:
-        raise MeasureError(f"{query.path}: 'params' returns no row; load a dataset first (`pgvitals load`)")
+        raise MeasureError(
+            f"{query.path}: 'params' returns no row; load a dataset first"
+            " (`pgvitals load`, or `pgvitals load --fresh` if a downgrade or somebody took its rows)"
+        )
     missing = [name for name in query.parameters if name not in rows[0]]
     if missing:
         raise MeasureError(f"{query.path}: 'params' lacks column {missing[0]!r}, which the statement uses")

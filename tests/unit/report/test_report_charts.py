@@ -206,6 +206,14 @@ def test_a_lookup_that_was_never_undisturbed_is_drawn_from_all_it_has(made: Simp
     assert {"2,200", "2,400"} <= set(shown)
 
 
+def test_a_lookup_judged_under_disturbance_is_drawn_from_what_its_p95_is_over(made: SimpleNamespace) -> None:
+    queries = made.gate().queries[:1]
+    samples = made.samples(queries)
+    disturbed = [replace(queries[0], under_disturbance=True)]
+    assert f"{len(samples):,}" in texts(parsed(charts.latency_distribution(samples, disturbed)))
+    assert int(samples["valid"].sum()) < len(samples)
+
+
 def test_a_lookup_without_samples_has_no_row(made: SimpleNamespace) -> None:
     queries = made.gate().queries[:2]
     samples = made.samples(queries[:1])

@@ -72,7 +72,7 @@ def latency_distribution(samples: pd.DataFrame, queries: Sequence[Latency], widt
     """One row a query: the density of its service times on a log axis, p50 and p95 marked, the slowest dotted.
 
     ``samples`` is ``run.samples``; other arms are left out, and batches marked invalid wherever
-    a lookup has valid ones. Every density has the same height.
+    the p95 is without them. Every density has the same height.
     """
     kept = _by_query(samples, queries)
     shown = [q for q in queries if (q.system, q.query) in kept]
@@ -175,13 +175,15 @@ def _own(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_query(samples: pd.DataFrame, queries: Sequence[Latency]) -> dict[tuple[str, str], np.ndarray]:
-    """The service times that count, in milliseconds; where no batch was quiet, all that there are."""
-    found = {}
-    for key, group in _own(samples).groupby(["system", "query"], sort=False):
-        counted = group[group["valid"].astype(bool)]
-        kept = counted if len(counted) else group
-        found[str(key[0]), str(key[1])] = kept["latency_ns"].to_numpy(dtype=float) / 1e6
-    return {(q.system, q.query): found[q.system, q.query] for q in queries if (q.system, q.query) in found}
+    """The service times that the percentiles are over, in milliseconds: of quiet batches, or of all."""
+    found = {(str(key[0]), str(key[1])): group for key, group in _own(samples).groupby(["system", "query"], sort=False)}
+    kept = {}
+    for q in queries:
+        if (group := found.get((q.system, q.query))) is not None:
+            quiet = group[group["valid"].astype(bool)]
+            judged = quiet if len(quiet) and not q.under_disturbance else group
+            kept[q.system, q.query] = judged["latency_ns"].to_numpy(dtype=float) / 1e6
+    return kept
 
 
 def _density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
