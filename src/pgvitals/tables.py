@@ -110,7 +110,7 @@ def load_table(load: Load) -> Table:
     return table(title, columns, rows)
 
 
-def audit_table(audit: Audit) -> Table:
+def audit_table(audit: Audit) -> Table | str:
     """What is not a pass, worst first, then how many rules passed."""
     shown = [result for result in audit.results if result.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)]
     rows = [
@@ -134,7 +134,7 @@ def audit_table(audit: Audit) -> Table:
         ("title", "left"),
         ("objects", "left"),
     ]
-    return table(title, columns if rows else [], rows)  # no headings over nothing
+    return table(title, columns, rows) if rows else f"[bold]{title}[/]"
 
 
 def impact_table(impact: Impact) -> Table:
@@ -241,5 +241,5 @@ def summary_lines(run: Run) -> list[str]:
     for each in run.impacts:
         verdicts = [f"{name} BROKEN" for name in each.broken]
         verdicts += _verdicts(each)
-        lines.append(escape(f"impact of {each.to_revision}: {', '.join(verdicts)}"))
+        lines.append(escape(f"impact of {each.to_revision}: {'; '.join(verdicts)}"))
     return lines

@@ -187,6 +187,12 @@ def test_an_audit_shows_what_needs_a_look_the_most_severe_first() -> None:
     assert row(shown, "KEY002")[-2:] == ["9", "tables"]  # no object: the evidence
 
 
+def test_an_audit_without_anything_to_look_at_is_one_line() -> None:
+    results = (replace(RULE, outcome=Outcome.PASS),)
+    shown = text(tables.audit_table(Audit(outcome=Outcome.PASS, database_kind="lab", results=results)))
+    assert shown.strip() == "Audit: 0 of 1 checks need a look, 1 pass"
+
+
 def test_an_impact_shows_both_sides_and_what_broke() -> None:
     shown = text(tables.impact_table(replace(IMPACT, broken=("gone",), not_before=("new",))))
     assert row(shown, "week") == [
