@@ -20,11 +20,11 @@ _TABLE = sql.Identifier(guard.MARKER_SCHEMA, "dataset")
 def remember(conn: psycopg.Connection, dataset: Dataset) -> Dataset:
     """Store the record in a database of ours, beside what is stored of other systems; returns the whole.
 
-    Profile and seed are those of the last load.
+    A record has one profile and one seed: what was loaded by others is forgotten, and has to be loaded again.
     """
     guard.require_ours(conn)
     before = recall(conn)
-    if before is not None:
+    if before is not None and (before.profile, before.seed) == (dataset.profile, dataset.seed):
         loaded = {table.system for table in dataset.tables}
         kept = tuple(table for table in before.tables if table.system not in loaded)
         tables = (*kept, *dataset.tables)
