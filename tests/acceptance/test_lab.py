@@ -200,7 +200,7 @@ def test_without_a_lab_alembic_and_locust_say_so(copied) -> None:
 
 
 def buffers(run: Run) -> int:
-    """Pages that the conflict check touches in the largest tenant's history; for the calendar another index stands in."""
+    """Pages that the conflict check of the largest tenant touches; for the calendar another index stands in."""
     top = run.plans["pazpaz/conflict_check"][0]["plan"]["Plan"]
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
