@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pgvitals.lab import Server
+from pgvitals.lab import Server, start_server
 from pgvitals.results.rundir import load_run
+from pgvitals.suite import Suite
 
 PASSWORD = "correct-horse-battery"
 EVERYTHING = """
@@ -27,6 +28,13 @@ def contents(server: Server) -> list[str]:
     """Databases, roles and settings of the whole server."""
     with server.maintenance() as conn:
         return [str(name) for (name,) in conn.execute(EVERYTHING).fetchall()]
+
+
+@pytest.fixture(scope="module")
+def server(suite: Suite, _own_state: None) -> Iterator[Server]:
+    """A server without a past: the tests of other files leave roles on theirs, which belong to its labs."""
+    with start_server("embedded", suite=suite) as running:
+        yield running
 
 
 @pytest.fixture
