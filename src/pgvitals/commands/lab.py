@@ -1,4 +1,4 @@
-"""Commands for a lab that stays: up, down, status, psql, load."""
+"""Commands for a lab that stays: up, down, status, psql."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pgvitals.commands.options import (
-    JsonOption,
-    NewProfileOption,
-    PostgresOption,
-    SeedOption,
-    SystemOption,
-    make_request,
-    print_json,
-)
+from pgvitals.commands.options import JsonOption, PostgresOption, print_json
 from pgvitals.errors import PgvitalsError
 from pgvitals.terminal import Terminal
 
@@ -80,26 +72,3 @@ def psql(context: typer.Context) -> None:
     database = attach(find_suite())
     binary = find_psql()
     os.execve(binary, [str(binary), *context.args], environment(database))  # noqa: S606
-
-
-def load(
-    profile: NewProfileOption = None,
-    system: SystemOption = None,
-    postgres: PostgresOption = "auto",
-    seed: SeedOption = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Empty the tables first if they hold rows.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Migrate the lab database to the newest revisions and fill it."""
-    from pgvitals import tables, workbench
-    from pgvitals.lab import attach
-
-    terminal = Terminal(quiet=as_json)
-    request = make_request(terminal, profile, system, postgres, seed, None)
-    database = attach(request.suite, postgres)
-    dataset = workbench.fill(
-        request.suite, database, request.profile, request.systems, terminal, seed=request.seed, fresh=fresh
-    )
-    terminal.show(tables.dataset_table(dataset))
-    if as_json:
-        print_json(dataset)
