@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pgvitals.dataset.columns import as_column, in_order, json, json_values, lists, money, nullable
-from pgvitals.dataset.copy import SLICE_ROWS, encode_rows
 from pgvitals.dataset.encode import Type, encode
+from pgvitals.dataset.slices import SLICE_ROWS, encode_rows
 from pgvitals.errors import DatasetError
 
 

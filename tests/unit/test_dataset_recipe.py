@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgvitals.dataset.copy import encode_rows
 from pgvitals.dataset.encode import Type, encode
 from pgvitals.dataset.recipe import CHUNK_ROWS, Recipe, Table, Unit, load_recipe
+from pgvitals.dataset.slices import encode_rows
 from pgvitals.errors import DatasetError, ProfileError
 from pgvitals.profile import Profile
 from pgvitals.suite import find_suite

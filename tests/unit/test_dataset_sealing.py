@@ -1,14 +1,17 @@
 """Sealed columns: ciphertext where the type is bytea, plain where it is not, the same bytes every time."""
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pgvitals.dataset import Unit, blob, in_order, inet, nullable, sealed, uuid_texts
 from pgvitals.dataset.encode import Type, encode
 from pgvitals.dataset.sealing import nonces
-from pgvitals.encryption import Context, unseal
+from pgvitals.encryption import Context, seal, unseal
 from pgvitals.errors import BrokenSealError, DatasetError
 
 TENANT = "6a0c4b5e-0000-8000-8000-000000000000"
@@ -81,6 +84,29 @@ def test_no_nonce_comes_twice_in_a_column_nor_in_two():
     index = np.arange(200_000)
     drawn = [nonces(UNIT.key("nonce", "clients", name, tenant), index) for name in ("a", "b") for tenant in (0, 1)]
     assert len(np.unique(np.concatenate(drawn).view("V12"))) == 4 * len(index)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=60), min_size=1, max_size=8), st.randoms())
+def test_a_column_is_sealed_as_each_text_would_be_by_itself(texts, random):
+    unit = replace(UNIT, stop=UNIT.start + len(texts))
+    places = unit.seal("first_name", KEY, TENANT)
+    plain = np.array([text.encode() for text in texts])
+    given_ = np.array([random.random() < 0.7 for _ in texts])
+    rows = [str(uuid.UUID(bytes=row.tobytes())) for row in places.rows]
+    one_by_one = [
+        seal(KEY, 1, text, Context(TENANT, "clients", "first_name", row), nonce.tobytes())
+        for text, row, nonce in zip(texts, rows, places.nonces, strict=True)
+    ]
+    assert bytes_of(sealed(plain, places)) == one_by_one
+    assert bytes_of(sealed(nullable(plain, given_), places)) == [
+        value if is_given else None for value, is_given in zip(one_by_one, given_, strict=True)
+    ]
+
+
+def test_bytes_that_are_no_text_are_not_sealed():
+    broken = np.array([b"fine", "né".encode()[:2], b"", b"fine"])
+    with pytest.raises(DatasetError, match="a text to seal is not UTF-8"):
+        encode(sealed(broken, UNIT.seal("first_name", KEY, TENANT)), BYTEA)
 
 
 def test_only_text_and_dates_are_sealed():

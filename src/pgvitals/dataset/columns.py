@@ -107,8 +107,8 @@ def padded(values: Sequence[bytes]) -> tuple[Bytes2D, I32]:
     """Values of any lengths as a matrix of shape (n, longest), and their lengths."""
     lengths = np.fromiter(map(len, values), dtype=np.int32, count=len(values))
     width = int(lengths.max(initial=0))
-    flat = np.frombuffer(b"".join(value.ljust(width, b"\0") for value in values), dtype=np.uint8)
-    return flat.reshape(len(values), width), lengths
+    flat = np.array(values, dtype=f"S{max(1, width)}").view(np.uint8)
+    return flat.reshape(len(values), max(1, width))[:, :width], lengths
 
 
 def inet(addresses: Bytes2D) -> Column:

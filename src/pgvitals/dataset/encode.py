@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -120,15 +119,18 @@ def _blob(column: Column, _: Type) -> Field:
 
 
 def _sealed(column: Column, _: Type) -> Field:
-    """Dates are sealed as ISO 8601 text."""
+    """Dates are sealed as ISO 8601 text, and what is null is not sealed at all."""
     if column.seal is None or column.kind not in ("text", "date"):
         raise DatasetError(f"only text and dates are sealed, not values of kind {column.kind!r}")
-    plain = np.datetime_as_string(column.values).astype("S") if column.kind == "date" else column.values
-    texts = (value.decode() for value in plain.tolist())
-    nulls = itertools.repeat(False) if column.nulls is None else column.nulls.tolist()
-    return Field(
-        *padded(list(column.seal.texts(None if null else text for text, null in zip(texts, nulls, strict=False))))
-    )
+    n = len(column.values)
+    given = np.arange(n) if column.nulls is None else np.flatnonzero(~column.nulls)
+    plain = column.values[given]
+    texts = np.datetime_as_string(plain).astype("S") if column.kind == "date" else plain
+    sealed, sealed_lengths = padded(column.seal.take(given).values(texts))
+    data = np.zeros((n, sealed.shape[1]), dtype=np.uint8)
+    lengths = np.zeros(n, dtype=np.int32)
+    data[given], lengths[given] = sealed, sealed_lengths
+    return Field(data, lengths)
 
 
 def _inet(column: Column, _: Type) -> Field:

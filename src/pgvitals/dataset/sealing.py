@@ -6,15 +6,16 @@ row's index: a bijection of the index makes its first 64 bits, so within a colum
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pgvitals.dataset.streams import I64, Bytes2D, uuid_texts, words
-from pgvitals.encryption import Context, seal
+from pgvitals.dataset.streams import I64, Bytes2D, Text, uuid_texts, words
+from pgvitals.encryption import Context
+from pgvitals.encryption.cipher import NONCE_BYTES, seal_each
+from pgvitals.errors import DatasetError
 
-_NONCE_BYTES = 12
+_ANY_ROW = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +34,26 @@ class Seal:
         """The places at these positions."""
         return replace(self, rows=self.rows[positions], nonces=self.nonces[positions])
 
-    def texts(self, values: Iterable[str | None]) -> Iterator[bytes]:
-        """Each value sealed in its place, nothing where it is None.
+    def values(self, texts: Text) -> list[bytes]:
+        """Each text (n,) sealed in its place.
 
         Raises:
+            DatasetError: a text is not UTF-8.
             NotSealableError: the key is not 32 bytes.
         """
-        nonces = self.nonces.tobytes()
-        rows = uuid_texts(self.rows).tolist()
-        for k, (text, row) in enumerate(zip(values, rows, strict=True)):
-            if text is None:
-                yield b""
-                continue
-            context = Context(self.tenant, self.table, self.column, row.decode())
-            yield seal(self.key, self.version, text, context, nonces[k * _NONCE_BYTES : (k + 1) * _NONCE_BYTES])
+        plain = texts.tolist()
+        try:
+            b"\0".join(plain).decode()
+        except UnicodeDecodeError:
+            raise DatasetError("a text to seal is not UTF-8") from None
+        # A context ends with its row, as long in all of them.
+        place = Context(self.tenant, self.table, self.column, _ANY_ROW).encoded()[: -len(_ANY_ROW)]
+        contexts = [place + row for row in uuid_texts(self.rows).tolist()]
+        nonces = self.nonces.view(f"V{NONCE_BYTES}")[:, 0].tolist()
+        return seal_each(self.key, self.version, plain, contexts, nonces)
 
 
 def nonces(key: tuple[int, int], index: I64) -> Bytes2D:
     """A nonce for each index, as bytes of shape (n, 12); distinct for distinct indexes."""
     raw = words(key, index, 2).astype(">u8").view(np.uint8).reshape(len(index), 16)
-    return np.ascontiguousarray(raw[:, :_NONCE_BYTES])
+    return np.ascontiguousarray(raw[:, :NONCE_BYTES])
