@@ -15,6 +15,10 @@ class QueryHeaderError(SuiteError):
     """A query file has a bad header."""
 
 
+class FactError(SuiteError):
+    """A file of facts about a dataset, or of a picture of it, cannot be used."""
+
+
 class ProfileError(SuiteError):
     """A profile is unknown or its sizes make no sense."""
 
@@ -33,6 +37,10 @@ class MigrationError(PgvitalsError):
 
 class DatasetError(PgvitalsError):
     """A dataset could not be made or loaded."""
+
+
+class RowsRefusedError(DatasetError):
+    """A recipe's rows do not fit the tables: the same load would fail in the same place again."""
 
 
 class UlidError(PgvitalsError):

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
-from pgvitals.errors import QueryHeaderError
+from pgvitals.errors import QueryHeaderError, SuiteError
 from pgvitals.lab.database import Database
 from pgvitals.lab.migrate import current, script
 from pgvitals.query import Query
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
+
+
+class Limited(Protocol):
+    """A file of a system that is for some revisions only: from ``since`` to ``until``, both included."""
+
+    @property
+    def system(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def since(self) -> str: ...
+    @property
+    def until(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,23 +39,23 @@ class Branches:
     of: Mapping[str, tuple[str, ...]]
     below: Mapping[str, frozenset[str]]
 
-    def check(self, query: Query) -> None:
-        """Make sure that a query's limits are revisions of its system, in order.
+    def check(self, query: Limited, error: type[SuiteError] = QueryHeaderError) -> None:
+        """Make sure that a query's (or another file's) limits are revisions of its system, in order.
 
         Raises:
-            QueryHeaderError: a revision is unknown or another system's, or none lies between the limits.
+            SuiteError: (as ``error``) a revision is unknown or another system's, or none lies between the limits.
         """
         known = self.of.get(query.system, ())
         for key, revision in (("since", query.since), ("until", query.until)):
             if revision and revision not in known:
                 there_are = ", ".join(known) or "no revision at all"
-                raise QueryHeaderError(
+                raise error(
                     f"{query.path}: {key!r} names revision {revision!r}; system {query.system!r} has: {there_are}"
                 )
         if query.since and query.until and query.since not in self.below[query.until]:
-            raise QueryHeaderError(f"{query.path}: 'since' {query.since} does not come before 'until' {query.until}")
+            raise error(f"{query.path}: 'since' {query.since} does not come before 'until' {query.until}")
 
-    def obstacle(self, query: Query, revision: str) -> str:
+    def obstacle(self, query: Limited, revision: str) -> str:
         """Why a query does not run at a revision of its system, as its header has it; empty if it does."""
         if query.since and query.since not in self.below[revision]:
             return f"since {query.since}"

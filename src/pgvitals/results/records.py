@@ -58,8 +58,33 @@ class Dataset:
     seed: int
     checksum: str  # over all tables
     tables: tuple[TableRows, ...]
-    load_s: float
+    load_s: float  # of the command that finished it
     revisions: dict[str, str]  # system -> Alembic revision
+    shapes: dict[str, str] = field(default_factory=dict)  # system -> digest of its tables' and columns' identities
+    recipes: dict[str, str] = field(default_factory=dict)  # system -> version of the recipe that made its rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """``facts.json``, one a fact: what a system claims about its rows, and what the loaded rows say.
+
+    It passes if ``value`` lies from ``low`` to ``high`` (None: no limit); with ``n`` under ``at_least`` it is
+    not applicable.
+    """
+
+    system: str
+    fact: str
+    title: str
+    about: str  # the claim that it checks, in a word or two
+    unit: str
+    low: float | None
+    high: float | None
+    value: float | None  # None where it could not be asked, or of nothing
+    n: int | None  # how many things it was computed from
+    at_least: int
+    outcome: Outcome
+    reason: str
+    duration_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
