@@ -55,6 +55,7 @@ def _own_state() -> Iterator[None]:
     home.chmod(0o755)  # root's servers run as another user
     patch = pytest.MonkeyPatch()
     patch.setenv("PGVITALS_HOME", str(home))
+    patch.setenv("PGVITALS_KEEP_GB", "0")  # what one test loads is not there for the next
     for name in ("PGVITALS_DSN", "PGVITALS_LAB", "PGVITALS_LAB_DATABASE"):
         patch.delenv(name, raising=False)
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:

@@ -122,7 +122,8 @@ class Shell:
         """The variables of a command."""
         scripts = sysconfig.get_path("scripts")
         path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "PGVITALS_HOME": str(self.home), **self.variables}
+        own = {"PATH": path, "PGVITALS_HOME": str(self.home), "PGVITALS_KEEP_GB": ""}
+        return {**os.environ, **own, **self.variables}
 
     def __call__(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

@@ -135,7 +135,7 @@ def test_a_load_test_reaches_the_lab(lab) -> None:
 
 
 def test_impact_works_on_the_server_that_is_up(lab) -> None:
-    databases = "select datname from pg_database order by 1"
+    databases = r"select datname from pg_database where datname not like 'pgvitals\_kept\_%' order by 1"
     before = lab.typed("psql", "-Atc", databases).stdout
     done = lab.typed("impact", "--profile", "quick", "--json")
     told = parsed(done)

@@ -26,7 +26,7 @@ from pgvitals.lab import embedded as embedded_server
 from pgvitals.lab.embedded import bin_dir
 from pgvitals.lab.reap import reap
 from pgvitals.lab.state import Process, home, load_state, make_directory
-from pgvitals.lab.unprivileged import Identity, _fingerprint, reachable_bin, server_identity
+from pgvitals.lab.unprivileged import Identity, fingerprint, reachable_bin, server_identity
 from pgvitals.suite import Suite
 
 DEBIAN = sorted(str(path.parent) for path in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -165,7 +165,7 @@ def test_another_installation_is_not_taken_for_the_copy(tmp_path: Path) -> None:
         binaries.mkdir(parents=True, exist_ok=True)
         (binaries / "postgres").write_text(content)
         os.utime(binaries / "postgres", (seconds, seconds))
-        return _fingerprint(binaries)
+        return fingerprint(binaries)
 
     first = name("a", "17.1", 0)
     assert name("a", "17.1", 0) == first

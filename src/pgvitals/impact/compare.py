@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
-from pgvitals.dataset.load import load
 from pgvitals.errors import MeasureError, MigrationError
 from pgvitals.impact.rounds import AFTER, BEFORE, PLACEBO, Rounds, measure_rounds
 from pgvitals.impact.sizes import compare_sizes, sizes
@@ -28,6 +27,7 @@ from pgvitals.measure.task import Task, make_task
 from pgvitals.profile import ImpactPlan, Profile
 from pgvitals.query import Query
 from pgvitals.results.records import Contrast, Impact
+from pgvitals.reuse import loaded_at
 from pgvitals.revisions import tell_left_out
 from pgvitals.stats.compare import (
     ContrastVerdict,
@@ -78,7 +78,7 @@ def measure_impact(
     *,
     seed: int,
 ) -> Impact:
-    """Load ``profile`` at revision ``start``, migrate a clone to ``end``, and compare every lookup.
+    """Load (or clone) ``profile`` at revision ``start``, migrate a clone to ``end``, and compare every lookup.
 
     Raises:
         MigrationError: a revision is unknown or fails.
@@ -86,11 +86,7 @@ def measure_impact(
     """
     check_revisions(suite, system, start, end)
     with ExitStack() as stack:
-        before = stack.enter_context(server.scratch("before"))
-        with terminal.step(f"migrate {system.name} to {start}"):
-            upgrade(suite, before, start)
-        with terminal.bar(f"load {system.name} at {start}", unit="rows") as bar:
-            load(suite, before, profile, systems=[system.name], seed=seed, progress=bar.rows)
+        before = stack.enter_context(loaded_at(suite, server, system, profile, start, terminal, seed=seed))
         after = stack.enter_context(server.scratch("after", before))
         began = time.monotonic()
         with terminal.step(f"migrate the clone to {end}"):

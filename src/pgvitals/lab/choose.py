@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pgvitals.errors import LabError
 from pgvitals.lab import container, embedded, external
-from pgvitals.lab.reap import reap
+from pgvitals.lab.reap import reap, retire
 from pgvitals.lab.server import Server
 from pgvitals.lab.state import Process, State, new_id
 from pgvitals.suite import Suite
@@ -49,13 +49,13 @@ def launch(postgres: str, *, suite: Suite, persistent: bool) -> Server:
 
 @contextmanager
 def start_server(postgres: str = "auto", *, suite: Suite) -> Iterator[Server]:
-    """A server for the time of a ``with`` block; it is stopped however the block ends."""
+    """A server for the time of a ``with`` block; it is stopped however the block ends (an embedded one: retired)."""
     server = launch(postgres, suite=suite, persistent=False)
     try:
         yield server
     finally:
         try:
-            server.stop()
+            retire(server.refresh())
         except KeyboardInterrupt:  # it came while we were at it; a stopped server may be stopped again
             server.stop()
             raise

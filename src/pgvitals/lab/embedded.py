@@ -18,13 +18,17 @@ from typing import Any
 import psycopg
 
 from pgvitals.errors import LabError
+from pgvitals.lab import handover, parked
+from pgvitals.lab.kept import limit_bytes
 from pgvitals.lab.server import Server, one_line
 from pgvitals.lab.settings import CLIENT_DEFAULTS, lab_settings
 from pgvitals.lab.state import Process, State, home, load_state
-from pgvitals.lab.unprivileged import Identity, reachable_bin, server_identity
+from pgvitals.lab.unprivileged import Identity, fingerprint, reachable_bin, server_identity
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
+_SETTINGS_FILE = "pgvitals.conf"
+"""Beside postgresql.conf, which includes it: written again each time that a server starts there."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -49,7 +53,7 @@ def bin_dir() -> Path:
 
 
 def start(state: State) -> Server:
-    """Create a cluster and start it; ``state`` is a fresh, unsaved one.
+    """Take over a parked cluster, or else create one, and start it; ``state`` is a fresh, unsaved one.
 
     Raises:
         LabError: it does not start; the message carries PostgreSQL's own last line.
@@ -62,11 +66,14 @@ def start(state: State) -> Server:
         socket_dir = Path(f"/tmp/pgvitals-{state.id}")  # noqa: S108
         data = state.folder / "data"
         state = state.with_changes(data_dir=str(data), socket_dir=str(socket_dir))
-        for path in (socket_dir, data):
-            path.mkdir(mode=0o700)
-            identity.own(path)
+        _make(socket_dir, identity)
+        if limit_bytes() and (server := _resume(state, binaries, identity)):
+            return server
+        _make(data, identity)
         password = secrets.token_urlsafe(24)
         _initdb(state, binaries, password, identity)
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.write(f"include '{_SETTINGS_FILE}'\n")
         return _launch(state, binaries, password, identity)
     except BaseException:
         with contextlib.suppress(LabError):
@@ -84,6 +91,49 @@ def stop(state: State) -> None:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def retire(state: State) -> str | None:
+    """Stop the server as :func:`stop` does, but park its data directory if it holds kept datasets.
+
+    Returns why that did not work, if it did not.
+    """
+    try:
+        packed = handover.pack(state)
+        if packed is None or state.server is None:
+            return None
+        if not _end(state.server):
+            raise LabError("the server had to be killed")
+        parked.park(state.folder, handover.close(packed, Path(str(state.data_dir)), server_identity()))
+    except (LabError, psycopg.Error, OSError) as error:
+        return one_line(error)
+    finally:
+        stop(state)
+    return None
+
+
+def _resume(state: State, binaries: Path, identity: Identity) -> Server | None:
+    """A server on a parked cluster; None if there is none, or none that works."""
+    data = state.folder / "data"
+    taken = parked.take(
+        state.suite, fingerprint(binaries), os.geteuid() if identity.uid is None else identity.uid, data
+    )
+    if taken is None:
+        return None
+    try:
+        return handover.settle(_launch(state, binaries, taken.password, identity), taken)
+    except (LabError, psycopg.Error, OSError):
+        broken = load_state(state.path)
+        for process in (broken.server, _postmaster(broken)):
+            if process is not None and process.alive():
+                _end(process)
+        shutil.rmtree(data, ignore_errors=True)
+        return None
+
+
+def _make(folder: Path, identity: Identity) -> None:
+    folder.mkdir(mode=0o700)
+    identity.own(folder)
 
 
 def _initdb(state: State, binaries: Path, password: str, identity: Identity) -> None:
@@ -152,8 +202,12 @@ def _launch(state: State, binaries: Path, password: str, identity: Identity) -> 
         "unix_socket_permissions": "0700",
         "cluster_name": f"pgvitals {state.id}",
     }
-    with (data / "postgresql.conf").open("a", encoding="utf-8") as conf:
-        conf.writelines(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items())
+    conf = data / _SETTINGS_FILE
+    conf.write_text(
+        "".join(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()),
+        encoding="utf-8",
+    )
+    identity.own(conf)
     for last in (False, False, True):  # somebody may take the port between our look and the server's start
         port = str(_free_port())
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as sink:
@@ -201,6 +255,8 @@ def _answers(process: subprocess.Popen[bytes], params: dict[str, str]) -> bool:
             psycopg.connect(**params).close()  # type: ignore[arg-type]
             return True
         except psycopg.OperationalError as error:
+            if "authentication failed" in str(error):
+                raise LabError(f"the embedded server refuses us: {one_line(error)}") from None
             if time.monotonic() > deadline:
                 raise LabError(
                     f"the embedded server does not answer after {START_TIMEOUT_S} s: {one_line(error)}"
@@ -222,8 +278,8 @@ def _postmaster(state: State) -> Process | None:
         return None
 
 
-def _end(server: Process) -> None:
-    """Fast shutdown; immediate if that hangs (the data directory is thrown away anyway)."""
+def _end(server: Process) -> bool:
+    """Fast shutdown; immediate if that hangs. Whether it went the first way, so that the data can be used again."""
     for number, patience in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 10), (signal.SIGKILL, 5)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, number)
@@ -232,8 +288,9 @@ def _end(server: Process) -> None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(server.pid, os.WNOHANG)
             if not server.alive():
-                return
+                return number == signal.SIGINT
             time.sleep(0.02)
+    return False
 
 
 def _free_port() -> int:

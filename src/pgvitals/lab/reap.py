@@ -19,6 +19,14 @@ def halt(state: State) -> None:
     _HALT[state.kind](state)
 
 
+def retire(state: State) -> str | None:
+    """Stop a server in good order: an embedded one is parked if it holds kept datasets. Returns why not, if not."""
+    if state.kind == "embedded":
+        return embedded.retire(state)
+    halt(state)
+    return None
+
+
 def reap() -> list[State]:
     """Stop every server that nobody is left to stop; returns what was stopped.
 

@@ -83,10 +83,15 @@ class Server:
             conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         self._note(name)
 
+    def refresh(self) -> State:
+        """Read the state again: other commands on this server note their databases there, too."""
+        with contextlib.suppress(LabError):
+            self.state = load_state(self.state.path)
+        return self.state
+
     def _note(self, name: str, *, unfinished: bool = False, made: bool = False, maker: Process | None = None) -> None:
         """Note where a database stands (or, by default, that it is gone), and who is to drop it."""
-        with contextlib.suppress(LabError):
-            self.state = load_state(self.state.path)  # other commands on this server note theirs there, too
+        self.refresh()
         others = [
             tuple(each for each in names if each != name) for names in (self.state.databases, self.state.unfinished)
         ]
@@ -102,17 +107,42 @@ class Server:
     @contextmanager
     def scratch(self, label: str, source: Database | None = None) -> Iterator[Database]:
         """A database (empty, or a clone of ``source``) that is dropped at the end, if need be by the next command."""
-        if source:
-            self._require_ours(source)
-        database = self._create(label, template=source, maker=Process.of(os.getpid()))
+        database = self.provisional(label, source)
         try:
             yield database
         finally:
             self.drop(database)
 
+    def provisional(self, label: str, source: Database | None = None) -> Database:
+        """A database that the next command drops if this process ends before :meth:`confirm` or :meth:`drop`."""
+        if source:
+            self._require_ours(source)
+        return self._create(label, template=source, maker=Process.of(os.getpid()))
+
+    def confirm(self, database: Database) -> None:
+        """Let a provisional database stay."""
+        self._note(database.name, made=True)
+
+    def exchange(self, one: Database, other: Database) -> None:
+        """Let two of our databases swap their names, both or neither; nobody may be connected to them.
+
+        Raises:
+            LabError: somebody is.
+        """
+        names = [sql.Identifier(each) for each in (one.name, other.name, f"pgvitals_{secrets.token_hex(NAME_BYTES)}")]
+        for database in (one, other):
+            self._require_ours(database)
+        rename = sql.SQL("alter database {} rename to {}")
+        try:
+            with self.maintenance() as conn, conn.transaction():
+                for old, new in ((0, 2), (1, 0), (2, 1)):
+                    conn.execute(rename.format(names[old], names[new]))
+        except psycopg.Error as error:
+            raise LabError(one_line(error)) from None
+
     def stop(self) -> None:
         """End the server (or, on an external one, drop the databases that we made)."""
-        self.halt(self.state)
+        self.halt(self.refresh())
 
     def drop_orphans(self) -> list[str]:
         """Drop the scratch databases of commands that were killed; returns their names."""

@@ -61,7 +61,7 @@ def reachable_bin(bin_dir: Path, identity: Identity, home: Path) -> Path:
     """
     if _runs(bin_dir, identity):
         return bin_dir
-    target = home / "binaries" / _fingerprint(bin_dir)
+    target = home / "binaries" / fingerprint(bin_dir)
     if not target.exists():
         partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
         try:
@@ -80,8 +80,8 @@ def reachable_bin(bin_dir: Path, identity: Identity, home: Path) -> Path:
     return target / "bin"
 
 
-def _fingerprint(bin_dir: Path) -> str:
-    """A name that another installation, or a newer one in the same place, does not share."""
+def fingerprint(bin_dir: Path) -> str:
+    """A name of an installation that another installation, or a newer one in the same place, does not share."""
     facts = (bin_dir / "postgres").stat()
     identity = f"{bin_dir.resolve()} {facts.st_size} {facts.st_mtime_ns}"
     return hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:16]
