@@ -20,7 +20,10 @@ import pandas as pd
 OUTCOMES = {"pass", "fail", "inconclusive", "waived", "not_applicable", "error"}
 VERDICTS = {"faster", "slower", "same", "inconclusive", "void"}
 SYSTEMS = sorted(path.parent.name for path in Path("fixtures").glob("*/system.toml"))
-QUERIES = sorted(f"{path.parent.name}/{path.stem}" for path in Path("bench").glob("*/*.sql"))
+# A query with a last revision does not run at the newest one, where the main job measures.
+QUERIES = sorted(
+    f"{path.parent.name}/{path.stem}" for path in Path("bench").glob("*/*.sql") if "\n-- until:" not in path.read_text()
+)
 
 
 class Checks:
