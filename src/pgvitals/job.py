@@ -15,7 +15,7 @@ import pandas as pd
 from pgvitals import notebooks
 from pgvitals.audit.run import audit as run_audit
 from pgvitals.child import dies_with_parent
-from pgvitals.dataset import describe
+from pgvitals.dataset.describe import describe
 from pgvitals.errors import MeasureError
 from pgvitals.impact.compare import check_revisions, measure_impact
 from pgvitals.lab import Database, Server
@@ -137,8 +137,11 @@ def _workbench(request: Request, run: Recording) -> Iterator[tuple[Request, Data
 
 
 def _describe(request: Request, database: Database, run: Recording) -> None:
-    run.writer.write_table("tenants.parquet", describe.tenants(database, request.systems))
-    run.writer.write_table("columns.parquet", describe.columns(database, request.systems))
+    with request.terminal.bar("what the dataset looks like", unit="facts") as bar:
+        found = describe(
+            request.suite, database, request.profile, request.systems, seed=request.seed, progress=bar.batches
+        )
+    found.write(run.writer)
 
 
 def _lookups(request: Request, database: Database, run: Recording) -> Lookups:

@@ -1,16 +1,73 @@
-"""What a loaded dataset looks like, from counts and the planner's statistics: never a value of a row."""
+"""What a loaded dataset looks like, from facts, counts and the planner's statistics: never a value of a row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from psycopg import sql
 
+from pgvitals.dataset import facts as facts_
 from pgvitals.dataset.unfiltered import unfiltered
 from pgvitals.lab import Database
 from pgvitals.measure.params import without_indexes
+from pgvitals.profile import Profile
+from pgvitals.results.records import Fact
+from pgvitals.results.rundir import RunWriter
+from pgvitals.suite import Suite
 from pgvitals.system import System
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A dataset in numbers: the facts, and tables for charts (see :func:`tenants`, :func:`columns`)."""
+
+    facts: tuple[Fact, ...]
+    pictures: dict[str, pd.DataFrame]
+    tenants: pd.DataFrame
+    columns: pd.DataFrame
+
+    def plain(self) -> dict[str, Any]:
+        """The same for JSON, tables as lists of rows."""
+        return {
+            "facts": self.facts,
+            "tenants": _rows(self.tenants),
+            "pictures": {name: _rows(frame) for name, frame in self.pictures.items()},
+            "columns": _rows(self.columns),
+        }
+
+    def write(self, writer: RunWriter) -> None:
+        """Into a run directory: ``facts.json``, ``tenants``, ``columns`` and ``pictures/*`` as Parquet."""
+        writer.write("facts.json", self.facts)
+        writer.write_table("tenants.parquet", self.tenants)
+        writer.write_table("columns.parquet", self.columns)
+        for name, frame in self.pictures.items():
+            writer.write_table(f"pictures/{name}.parquet", frame)
+
+
+def describe(
+    suite: Suite,
+    database: Database,
+    profile: Profile,
+    systems: Sequence[System],
+    *,
+    seed: int | None = None,
+    progress: facts_.Progress | None = None,
+) -> Description:
+    """Ask a database of ours that holds ``profile`` what its rows look like.
+
+    Raises:
+        FactError: a file of facts or pictures cannot be used.
+        GuardError: the database is not ours.
+    """
+    return Description(
+        facts=facts_.check(suite, database, profile, systems, seed=seed, progress=progress),
+        pictures=facts_.pictures(suite, database, profile, systems, seed=seed),
+        tenants=tenants(database, systems),
+        columns=columns(database, systems),
+    )
 
 
 def tenants(database: Database, systems: Sequence[System]) -> pd.DataFrame:
@@ -63,3 +120,8 @@ def columns(database: Database, systems: Sequence[System]) -> pd.DataFrame:
     )
     frame["system"] = frame["system"].map(names)
     return frame
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table; what is missing is None."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]

@@ -25,6 +25,7 @@ def render_json(run: Run) -> str:
         "load": _plain(run.load),
         "audit": _plain(run.audit),
         "impact": [_plain(impact) for impact in run.impacts] or None,
+        "facts": [_plain(fact) for fact in run.facts] or None,
     }
     return json.dumps(redact_value(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

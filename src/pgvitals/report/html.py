@@ -13,6 +13,8 @@ from markupsafe import Markup
 from pgvitals.report import charts, wording
 from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
 from pgvitals.report.conditions import command, conditions, provenance
+from pgvitals.report.fact_review import TOUR, fact_told, facts_outcome, told
+from pgvitals.report.fact_review import loud as loud_facts
 from pgvitals.report.files import files_of
 from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import SHOWN_MOST as UNUSED_SHOWN
@@ -80,6 +82,11 @@ def render_html(run: Run) -> str:
         shown_most=SHOWN_MOST,
         impacts=run.impacts,
         review_impact=review_impact,
+        dataset_facts=run.facts,
+        facts_told=told(run.facts),
+        facts_outcome=facts_outcome(run.facts),
+        loud_facts=loud_facts(run.facts),
+        tour=TOUR,
         conditions=conditions(run.info),
         provenance=provenance(run.info),
         command=command(run.info),
@@ -114,6 +121,7 @@ def _environment() -> Environment:
     environment.filters["breakable"] = _breakable
     environment.filters["writes"] = writes
     environment.filters["left_out"] = left_out
+    environment.filters["fact_told"] = fact_told
     return environment
 
 

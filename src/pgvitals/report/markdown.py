@@ -8,6 +8,8 @@ from itertools import islice
 
 from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
 from pgvitals.report.conditions import command, conditions, provenance
+from pgvitals.report.fact_review import fact_told, facts_outcome, told
+from pgvitals.report.fact_review import loud as loud_facts
 from pgvitals.report.files import files_of
 from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import review_indexes
@@ -28,7 +30,7 @@ from pgvitals.report.wording import (
     size_change,
 )
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Contrast, Gate, Impact, Latency, RuleResult
+from pgvitals.results.records import Contrast, Fact, Gate, Impact, Latency, RuleResult
 from pgvitals.results.rundir import Run
 
 MARKS = {
@@ -276,7 +278,19 @@ def _dataset(run: Run) -> str:
     if dataset is None:
         return _NOT_MEASURED
     rows = [(code(f"{t.system}.{t.table}"), count(t.rows), size(t.size_bytes)) for t in dataset.tables]
-    return f"Profile {code(dataset.profile)}, seed {dataset.seed}.\n\n" + _table(("Table", "Rows", "Size"), "lrr", rows)
+    opening = f"Profile {code(dataset.profile)}, seed {dataset.seed}.\n\n" + _facts(run.facts)
+    return opening + _table(("Table", "Rows", "Size"), "lrr", rows)
+
+
+def _facts(facts: Sequence[Fact]) -> str:
+    if not facts:
+        return ""
+    lines = [f"{MARKS[facts_outcome(facts)]} {told(facts)}: what the recipes claim about the rows, see `facts.json`."]
+    lines += [
+        f"- {MARKS[fact.outcome]} {code(f'{fact.system}/{fact.fact}')} {text(fact.title)}: {text(fact_told(fact))}"
+        for fact in loud_facts(facts)
+    ]
+    return "\n".join(lines) + "\n\n"
 
 
 def _conditions(run: Run) -> str:

@@ -2,19 +2,22 @@
 
 The latency gate decides; a run without one is decided by the worst of its other judged parts, audit and load
 test. Requests that failed under load, and lookups that a migration broke, fail a run beside any gate. What the
-rest says stands in the same sentence, so that nothing passes silently. How much faster or slower a migration
-made a lookup, and which indexes were used, informs and never fails a run.
+rest says stands in the same sentence, so that nothing passes silently; that includes rows of which a fact does not
+hold. How much faster or slower a migration made a lookup, and which indexes were used, informs and never fails a
+run.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pgvitals.report.fact_review import facts_outcome, told
+from pgvitals.report.fact_review import loud as loud_facts
 from pgvitals.report.wording import plural
 from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
-from pgvitals.results.records import Audit, Gate, Impact, Load
+from pgvitals.results.records import Audit, Fact, Gate, Impact, Load
 from pgvitals.results.rundir import Run
 
 NOT_MEASURED = "not measured"
@@ -80,8 +83,9 @@ def judge_run(run: Run) -> Verdict:
     """The verdict of a run over the parts that it has."""
     failed = (*_phases(run.info.phases), *_broken(run.impacts))
     gate, others = _latency(run.gate), (_audit(run.audit), _load(run.load))
-    parts = (gate, *others, *failed)
-    judged = [part for part in parts if part.outcome is not None]
+    dataset = _dataset(run.facts)
+    parts = (gate, *others, *dataset, *failed)
+    judged = [part for part in parts if part.outcome is not None and part not in dataset]
     loud = [part for part in others if part.anchor == "load" and part.outcome is Outcome.FAIL]
     deciding = [gate, *loud, *failed] if gate.outcome is not None else judged
     if not deciding:
@@ -91,7 +95,7 @@ def judge_run(run: Run) -> Verdict:
     return Verdict(
         outcome=outcome,
         subject=" and ".join(part.name.lower() for part in deciding),
-        sentence=_why(outcome, deciding, [part for part in judged if part not in deciding]),
+        sentence=_why(outcome, deciding, [*(part for part in judged if part not in deciding), *dataset]),
         parts=parts,
     )
 
@@ -103,7 +107,7 @@ def _why(outcome: Outcome, deciding: list[Part], beside: list[Part]) -> str:
     if loud:
         said += ["Beside that:", *loud]
     elif not EXIT_CODES[outcome]:
-        said += [part.sentence for part in beside]
+        said += [part.sentence for part in beside if part.sentence]
     return " ".join(said)
 
 
@@ -176,6 +180,21 @@ def _load(load: Load | None) -> Part:
         word = "void" if load.outcome is Outcome.INCONCLUSIVE else headline(load.outcome).lower()
         sentence = _sentence(f"load test {word}: {load_reason(load)}".rstrip(": "))
     return Part(name="Load test", anchor="load", outcome=load.outcome, counts=errors, sentence=sentence)
+
+
+def _dataset(facts: Sequence[Fact]) -> tuple[Part, ...]:
+    """Whether the rows are what their recipes claim; it decides nothing, but another workload is told of."""
+    if not facts:
+        return ()
+    wrong = loud_facts(facts)
+    sentence = ""
+    if wrong:
+        names = ", ".join(f"{fact.system}/{fact.fact}" for fact in wrong[:_NAMED_MOST])
+        more = f" and {len(wrong) - _NAMED_MOST} more" if len(wrong) > _NAMED_MOST else ""
+        sentence = f"The rows are not what their recipes claim ({names}{more}): the numbers describe another workload."
+    return (
+        Part(name="Dataset", anchor="dataset", outcome=facts_outcome(facts), counts=told(facts), sentence=sentence),
+    )
 
 
 def _phases(phases: dict[str, str]) -> tuple[Part, ...]:

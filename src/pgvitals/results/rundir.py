@@ -1,7 +1,8 @@
 """Run directories: written under a temporary name, renamed when whole, read back as records.
 
 Layout as in the README: ``run.json``, ``samples.parquet``, ``latency.json``, ``plans/*.json``,
-``index_usage.parquet``, ``audit.json``, ``impact.json``, ``load.json``, reports and notebooks.
+``index_usage.parquet``, ``audit.json``, ``impact.json``, ``load.json``, ``facts.json``, ``tenants.parquet``,
+``columns.parquet``, ``pictures/*.parquet``, reports and notebooks.
 Every file can be read with pandas alone.
 """
 
@@ -25,7 +26,7 @@ from pydantic_core import to_json
 
 from pgvitals.errors import ResultsError
 from pgvitals.reading import first_problem
-from pgvitals.results.records import FORMAT_VERSION, Audit, Gate, Impact, IndexUse, Load, RunInfo
+from pgvitals.results.records import FORMAT_VERSION, Audit, Fact, Gate, Impact, IndexUse, Load, RunInfo
 
 T = TypeVar("T")
 
@@ -100,6 +101,7 @@ class RunWriter:
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table as Parquet."""
         try:
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(self.path / name, index=False)
         except OSError as error:
             raise self._full(name, error) from None
@@ -181,6 +183,23 @@ class Run:
     def columns(self) -> pd.DataFrame | None:
         """The planner's view of each column, as :func:`pgvitals.dataset.describe.columns` reads it."""
         return self._table("columns.parquet")
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """What the systems claim about their rows, and what the rows say (``facts.json``)."""
+        return self._record("facts.json", tuple[Fact, ...]) or ()
+
+    def picture(self, name: str) -> pd.DataFrame:
+        """A table that a chart shows, as ``<system>/facts/pictures/<name>.sql`` makes it, for every system that has it.
+
+        Raises:
+            ResultsError: the run holds no picture of this name.
+        """
+        found = self._table(f"pictures/{name}.parquet")
+        if found is None:
+            known = ", ".join(sorted(path.stem for path in (self.path / "pictures").glob("*.parquet"))) or "none"
+            raise ResultsError(f"{self.path}: no picture {name!r} of the dataset; this run has: {known}")
+        return found
 
     @cached_property
     def gate(self) -> Gate | None:
