@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from psycopg import Error as DatabaseError
 
-from pgvitals.commands import dataset, lab, measure, read
+from pgvitals.commands import dataset, export, lab, measure, read
 from pgvitals.errors import PgvitalsError
 from pgvitals.refusal import refusal
 from pgvitals.terminal import Terminal
@@ -36,6 +36,7 @@ app.command()(lab.down)
 app.command()(lab.status)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab.psql)
 app.command()(dataset.load)
+app.command()(export.export)
 app.command()(measure.bench)
 app.command()(measure.loadtest)
 app.command()(measure.audit)
