@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class PgvitalsError(Exception):
-    """Base of every error that ends as one line on the terminal and exit code 2."""
+    """Base of every error that ends as one line on the terminal and an exit code."""
+
+    exit_code = 2
 
 
 class SuiteError(PgvitalsError):
@@ -41,6 +43,12 @@ class DatasetError(PgvitalsError):
 
 class RowsRefusedError(DatasetError):
     """A recipe's rows do not fit the tables: the same load would fail in the same place again."""
+
+
+class LoadInterruptedError(DatasetError):
+    """A load was interrupted, and goes on when it is started again."""
+
+    exit_code = 130
 
 
 class UlidError(PgvitalsError):

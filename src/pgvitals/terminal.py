@@ -15,6 +15,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -57,6 +59,13 @@ class Bar:
         self.progress.update(self.task, completed=step.rows_done, total=step.rows_total, what=escape(what))
 
 
+class _Rate(ProgressColumn):
+    """Units a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+
 class Terminal:
     """Output of one command; ``quiet`` (for ``--json``) keeps stdout for the JSON alone."""
 
@@ -97,7 +106,9 @@ class Terminal:
             TextColumn("{task.description}"),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
-            TextColumn(f"{unit} [dim]{{task.fields[what]}}[/]"),
+            TextColumn(unit),
+            *([_Rate()] if unit == "rows" else []),
+            TextColumn("[dim]{task.fields[what]}[/]"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.err,

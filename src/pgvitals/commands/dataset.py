@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -12,10 +12,16 @@ from pgvitals.commands.options import (
     PostgresOption,
     SeedOption,
     SystemOption,
+    finish,
     make_request,
     print_json,
 )
 from pgvitals.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pgvitals.lab import Database
+    from pgvitals.request import Request
+    from pgvitals.results.records import Dataset
 
 
 def load(
@@ -24,18 +30,66 @@ def load(
     postgres: PostgresOption = "auto",
     seed: SeedOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Empty the tables first if they hold rows.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, max=64, help="Processes that load. Default: one for each core, if that pays."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="K/N", help="Load only the K-th of N shares; other machines load the others."),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Then check what the recipes claim about the rows, and show them.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Migrate the lab database to the newest revisions and fill it."""
+    """Migrate the lab database to the newest revisions and fill it.
+
+    A load that was interrupted, or killed, goes on where it was.
+    """
     from pgvitals import tables, workbench
+    from pgvitals.dataset.parts import parse_shard
     from pgvitals.lab import attach
 
     terminal = Terminal(quiet=as_json)
+    share = parse_shard(shard) if shard else None
     request = make_request(terminal, profile, system, postgres, seed, None)
     database = attach(request.suite, postgres)
-    dataset = workbench.fill(
-        request.suite, database, request.profile, request.systems, terminal, seed=request.seed, fresh=fresh
-    )
-    terminal.show(tables.dataset_table(dataset))
-    if as_json:
+    try:
+        dataset = workbench.fill_shard(
+            request.suite,
+            database,
+            request.profile,
+            request.systems,
+            terminal,
+            seed=request.seed,
+            fresh=fresh,
+            jobs=jobs,
+            shard=share,
+        )
+    except KeyboardInterrupt:
+        raise workbench.interrupted(request.suite, database) from None
+    if dataset is not None:
+        terminal.show(tables.dataset_table(dataset))
+    if describe and dataset is not None:
+        _describe(request, database, dataset, terminal, as_json=as_json)
+    elif as_json:
         print_json(dataset)
+
+
+def _describe(request: Request, database: Database, dataset: Dataset, terminal: Terminal, *, as_json: bool) -> NoReturn:
+    """What the rows look like, and whether they are what the recipes claim: exit code 1 if they are not."""
+    from pgvitals import dataset_tables
+    from pgvitals.dataset.describe import describe
+    from pgvitals.report.fact_review import facts_outcome
+
+    with terminal.bar("facts", unit="facts") as bar:
+        found = describe(
+            request.suite, database, request.profile, request.systems, seed=request.seed, progress=bar.batches
+        )
+    for each in dataset_tables.description_tables(found):
+        terminal.show("")
+        terminal.show(each)
+    if as_json:
+        print_json({"dataset": dataset, **found.plain()})
+    finish(facts_outcome(found.facts))

@@ -1,8 +1,8 @@
-"""Indexes and keys are built after the rows: they are dropped before loading and come back exactly.
+"""Indexes and keys are built after the rows: they are taken away before loading and come back exactly.
 
 Loading into five foreign keys and four indexes takes six times as long as building them afterwards.
-What cannot be rebuilt from its definition alone stays in place, and :meth:`Deferred.restore` compares
-the catalog with what it was; a difference is an error, and the caller's transaction undoes everything.
+What cannot be rebuilt from its definition alone stays in place. Before anything is kept away, all of it is built
+once on the emptied tables and the catalog compared with what it was; a difference is an error.
 
 CHECK constraints stay: testing each row as it arrives costs no more than validating the table later.
 Triggers are disabled meanwhile, or an audit trail would record the loading itself. So is FORCE ROW LEVEL
@@ -11,13 +11,14 @@ SECURITY: it would hide rows from their owner, and COPY is refused to whom it ap
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import Connection, sql
 
-from pgvitals.errors import DatasetError
+from pgvitals.dataset.snapshot import Snapshot, snapshot
+from pgvitals.errors import DatasetError, RowsRefusedError
 
 # An index goes only if it is valid, and nothing but its definition describes it: no storage parameters,
 # tablespace, clustering, replica identity, column statistics targets, parent index or extension.
@@ -81,40 +82,8 @@ where t.relnamespace = %(schema)s::regnamespace and t.relkind = 'r' and t.relfor
 
 _ENABLE = {"O": sql.SQL("enable"), "R": sql.SQL("enable replica"), "A": sql.SQL("enable always")}
 
-_SNAPSHOT = """
-select 'constraint ' || c.conrelid::regclass || ' ' || c.conname,
-       concat_ws(' | ', c.contype, pg_get_constraintdef(c.oid), c.convalidated, c.condeferrable, c.condeferred,
-                 c.conindid::regclass, obj_description(c.oid, 'pg_constraint'))
-from pg_constraint c
-where c.connamespace = %(schema)s::regnamespace
-union all
-select 'index ' || i.oid::regclass,
-       concat_ws(' | ', pg_get_indexdef(i.oid), x.indisunique, x.indisprimary, x.indisvalid, x.indisready,
-                 x.indisclustered, x.indisreplident, x.indimmediate, i.reloptions, i.reltablespace,
-                 pg_get_userbyid(i.relowner), obj_description(i.oid, 'pg_class'))
-from pg_index x
-join pg_class i on i.oid = x.indexrelid
-where i.relnamespace = %(schema)s::regnamespace
-union all
-select 'column ' || a.attrelid::regclass || ' ' || a.attname,
-       concat_ws(' | ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attstattarget)
-from pg_attribute a
-join pg_class t on t.oid = a.attrelid
-where t.relnamespace = %(schema)s::regnamespace and t.relkind = 'r' and a.attnum > 0 and not a.attisdropped
-union all
-select 'table ' || t.oid::regclass,
-       concat_ws(' | ', t.relrowsecurity, t.relforcerowsecurity, t.relreplident, t.reloptions, t.relacl,
-                 pg_get_userbyid(t.relowner))
-from pg_class t
-where t.relnamespace = %(schema)s::regnamespace and t.relkind = 'r'
-union all
-select 'trigger ' || g.tgrelid::regclass || ' ' || g.tgname, concat_ws(' | ', pg_get_triggerdef(g.oid), g.tgenabled)
-from pg_trigger g
-join pg_class t on t.oid = g.tgrelid
-where t.relnamespace = %(schema)s::regnamespace and not g.tgisinternal
-"""
-
-Snapshot = dict[str, str]
+KEYS, INDEXES, REFERENCES = "constraint", "index", "foreign key"
+_TRIGGER, _FORCE = "trigger", "force"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,88 +97,186 @@ class Built:
     comment: str | None
     index_comment: str | None
 
+    def exists(self, conn: Connection, schema: str) -> bool:
+        """Whether it is there."""
+        if self.kind == INDEXES:
+            return _regclass(conn, sql.Identifier(schema, self.name).as_string(conn))
+        found = conn.execute(
+            "select from pg_constraint where conrelid = to_regclass(%s) and conname = %s", (self.table, self.name)
+        )
+        return found.fetchone() is not None
 
-def snapshot(conn: Connection, schema: str) -> Snapshot:
-    """All constraints, indexes, columns, tables and triggers of a schema: what -> how it is defined."""
-    return {str(what): str(how) for what, how in conn.execute(_SNAPSHOT, {"schema": schema})}
+    def drop(self, conn: Connection, schema: str) -> None:
+        """Take it away."""
+        if self.kind == INDEXES:
+            conn.execute(sql.SQL("drop index {}").format(sql.Identifier(schema, self.name)))
+        else:
+            statement = sql.SQL("alter table {} drop constraint {}")
+            conn.execute(statement.format(sql.SQL(self.table), sql.Identifier(self.name)))
+
+    def build(self, conn: Connection, schema: str) -> None:
+        """Build it, with its comments; in a transaction."""
+        table, name, definition = sql.SQL(self.table), sql.Identifier(self.name), sql.SQL(self.definition)
+        if self.kind == INDEXES:
+            conn.execute(definition)
+        else:
+            conn.execute(sql.SQL("alter table {} add constraint {} {}").format(table, name, definition))
+        if self.comment is not None:
+            _comment(conn, sql.SQL("constraint {} on {}").format(name, table), self.comment)
+        if self.index_comment is not None:
+            _comment(conn, sql.SQL("index {}").format(sql.Identifier(schema, self.name)), self.index_comment)
 
 
-class Deferred:
-    """The foreign keys, keys, indexes, triggers and FORCE of a schema, taken away now and to be restored.
+Line = tuple[str, str, str, str, str | None, str | None]
 
-    Use inside a transaction: if it is rolled back, they were never gone.
+
+@dataclass(frozen=True, kw_only=True)
+class TakenAway:
+    """What a load takes away from a schema: objects to build again, triggers and FORCE to switch on again.
+
+    ``before`` and ``during`` are the catalog with it and without it.
     """
 
-    def __init__(self, conn: Connection, schema: str) -> None:
-        self.conn = conn
-        self.schema = schema
-        self._before = snapshot(conn, schema)
-        self.objects = tuple(
-            Built(
-                kind=kind,
-                table=table,
-                name=name,
-                definition=definition,
-                comment=said,
-                index_comment=index_said,
-            )
-            for kind, table, name, definition, said, index_said in conn.execute(_OBJECTS, {"schema": schema})
-        )
-        self._triggers = conn.execute(_TRIGGERS, {"schema": schema}).fetchall()
-        self._forced = [table for (table,) in conn.execute(_FORCED, {"schema": schema})]
-        for table in self._forced:
-            conn.execute(sql.SQL("alter table {} no force row level security").format(sql.SQL(table)))
-        for built in self.objects:
-            self._drop(built)
-        for table, name, _ in self._triggers:
-            self._switch(sql.SQL("disable"), table, name)
+    before: Snapshot
+    during: Snapshot
+    objects: tuple[Built, ...]
+    triggers: tuple[tuple[str, str, str], ...]  # table, name, pg_trigger.tgenabled
+    forced: tuple[str, ...]
 
-    def restore(self, around: Callable[[Built], AbstractContextManager[object]] = nullcontext) -> None:
-        """Build them again: keys, then indexes, then foreign keys, each inside the context that ``around`` gives.
+    @classmethod
+    def of_lines(cls, lines: Sequence[Line], *, before: Snapshot, during: Snapshot) -> TakenAway:
+        """From :meth:`lines`."""
+        return cls(
+            before=before,
+            during=during,
+            objects=tuple(
+                Built(kind=kind, table=table, name=name, definition=how, comment=said, index_comment=index_said)
+                for kind, table, name, how, said, index_said in lines
+                if kind not in (_TRIGGER, _FORCE)
+            ),
+            triggers=tuple((table, name, how) for kind, table, name, how, *_ in lines if kind == _TRIGGER),
+            forced=tuple(table for kind, table, *_ in lines if kind == _FORCE),
+        )
+
+    def lines(self) -> list[Line]:
+        """All of it but the snapshots, to be stored: in the order in which it is built."""
+        ordered = [each for kind in (KEYS, INDEXES, REFERENCES) for each in self.objects if each.kind == kind]
+        return [
+            *((b.kind, b.table, b.name, b.definition, b.comment, b.index_comment) for b in ordered),
+            *((_TRIGGER, table, name, how, None, None) for table, name, how in self.triggers),
+            *((_FORCE, table, "", "", None, None) for table in self.forced),
+        ]
+
+    def switch_on(self, conn: Connection) -> None:
+        """Triggers and FORCE, as they were; those of tables that are gone meanwhile are left out."""
+        for table, name, enabled in self.triggers:
+            if _regclass(conn, table):
+                _switch(conn, _ENABLE[enabled], table, name)
+        for table in self.forced:
+            if _regclass(conn, table):
+                conn.execute(sql.SQL("alter table {} force row level security").format(sql.SQL(table)))
+
+    def build_missing(self, conn: Connection, schema: str) -> None:
+        """All objects of the tables that are there; in a transaction, on few or no rows."""
+        for each in self.objects:
+            if _regclass(conn, each.table) and not each.exists(conn, schema):
+                each.build(conn, schema)
+
+    def still_away(self, conn: Connection, schema: str) -> bool:
+        """Whether all in the catalog is as this load left it, or built again already."""
+        now = snapshot(conn, schema)
+        return all(
+            now.get(key) in (self.during.get(key), self.before.get(key)) for key in now.keys() | self.during.keys()
+        )
+
+    def require_back(self, conn: Connection, schema: str) -> None:
+        """Compare the catalog with what it was.
 
         Raises:
-            DatasetError: the catalog is not what it was.
+            RowsRefusedError: something differs.
         """
-        for kind in ("constraint", "index", "foreign key"):
-            for built in self.objects:
-                if built.kind == kind:
-                    with around(built):
-                        self._build(built)
-        for table, name, enabled in self._triggers:
-            self._switch(_ENABLE[enabled], table, name)
-        for table in self._forced:
-            self.conn.execute(sql.SQL("alter table {} force row level security").format(sql.SQL(table)))
-        after = snapshot(self.conn, self.schema)
-        changed = sorted(key for key in self._before.keys() | after.keys() if self._before.get(key) != after.get(key))
+        now = snapshot(conn, schema)
+        changed = sorted(key for key in self.before.keys() | now.keys() if self.before.get(key) != now.get(key))
         if changed:
-            raise DatasetError(
-                f"schema {self.schema!r}: {changed[0]} would not be after loading what it was before"
-                f" ({self._before.get(changed[0])!r}, {after.get(changed[0])!r}); nothing was loaded"
+            raise RowsRefusedError(
+                f"schema {schema!r}: {changed[0]} would not be after loading what it was before"
+                f" ({self.before.get(changed[0])!r}, {now.get(changed[0])!r})"
             )
 
-    def _switch(self, how: sql.SQL, table: str, name: str) -> None:
-        statement = sql.SQL("alter table {} {} trigger {}")
-        self.conn.execute(statement.format(sql.SQL(table), how, sql.Identifier(name)))
 
-    def _drop(self, built: Built) -> None:
-        table, name = sql.SQL(built.table), sql.Identifier(built.name)
-        if built.kind == "index":
-            self.conn.execute(sql.SQL("drop index {}").format(sql.Identifier(self.schema, built.name)))
-        else:
-            self.conn.execute(sql.SQL("alter table {} drop constraint {}").format(table, name))
+def take_away(conn: Connection, schema: str, tables: Sequence[str]) -> TakenAway:
+    """Empty ``tables`` and take foreign keys, keys, indexes, triggers and FORCE of the schema away.
 
-    def _build(self, built: Built) -> None:
-        table, name, definition = sql.SQL(built.table), sql.Identifier(built.name), sql.SQL(built.definition)
-        if built.kind == "index":
-            self.conn.execute(definition)
-        else:
-            self.conn.execute(sql.SQL("alter table {} add constraint {} {}").format(table, name, definition))
-        index = sql.Identifier(self.schema, built.name)
-        if built.comment is not None:
-            target = sql.SQL("constraint {} on {}").format(name, table)
-            self._comment(target, built.comment)
-        if built.index_comment is not None:
-            self._comment(sql.SQL("index {}").format(index), built.index_comment)
+    In a transaction. All of it is built again once, on the empty tables, and taken away again.
 
-    def _comment(self, target: sql.Composable, text: str) -> None:
-        self.conn.execute(sql.SQL("comment on {} is {}").format(target, sql.Literal(text)))
+    Raises:
+        RowsRefusedError: it would not come back as it was.
+    """
+    before = snapshot(conn, schema)
+    taken = TakenAway(
+        before=before,
+        during={},
+        objects=tuple(
+            Built(kind=kind, table=table, name=name, definition=definition, comment=said, index_comment=index_said)
+            for kind, table, name, definition, said, index_said in conn.execute(_OBJECTS, {"schema": schema})
+        ),
+        triggers=tuple(conn.execute(_TRIGGERS, {"schema": schema}).fetchall()),
+        forced=tuple(table for (table,) in conn.execute(_FORCED, {"schema": schema})),
+    )
+    for table in taken.forced:
+        conn.execute(sql.SQL("alter table {} no force row level security").format(sql.SQL(table)))
+    for each in taken.objects:
+        each.drop(conn, schema)
+    for table, name, _ in taken.triggers:
+        _switch(conn, sql.SQL("disable"), table, name)
+    empty(conn, schema, tables)
+    during = snapshot(conn, schema)
+    taken = TakenAway.of_lines(taken.lines(), before=before, during=during)
+    with conn.transaction(force_rollback=True):
+        taken.build_missing(conn, schema)
+        taken.switch_on(conn)
+        taken.require_back(conn, schema)
+    return taken
+
+
+def give_back(conn: Connection, schema: str, tables: Sequence[str], taken: TakenAway) -> None:
+    """Undo a load: empty ``tables``, build what is missing, switch on what was on; in a transaction.
+
+    Raises:
+        DatasetError: the tables have become others, and what was taken away does not fit them.
+    """
+    as_left = taken.still_away(conn, schema)
+    for table, name, _ in conn.execute(_TRIGGERS, {"schema": schema}).fetchall():
+        _switch(conn, sql.SQL("disable"), table, name)
+    empty(conn, schema, tables)
+    try:
+        taken.build_missing(conn, schema)
+        taken.switch_on(conn)
+    except psycopg.Error as error:
+        raise DatasetError(
+            f"schema {schema!r} was changed after a load of it was interrupted, and what that load took away does not"
+            f" fit any more (SQLSTATE {error.sqlstate}); `pgvitals down` and `pgvitals up` make a new lab"
+        ) from None
+    if as_left:
+        taken.require_back(conn, schema)
+
+
+def empty(conn: Connection, schema: str, tables: Sequence[str]) -> None:
+    """Truncate tables of a schema, all at once."""
+    names = sql.SQL(", ").join(sql.Identifier(schema, table) for table in tables)
+    if tables:
+        conn.execute(sql.SQL("truncate {}").format(names))
+
+
+def _switch(conn: Connection, how: sql.SQL, table: str, name: str) -> None:
+    statement = sql.SQL("alter table {} {} trigger {}")
+    conn.execute(statement.format(sql.SQL(table), how, sql.Identifier(name)))
+
+
+def _comment(conn: Connection, target: sql.Composable, text: str) -> None:
+    conn.execute(sql.SQL("comment on {} is {}").format(target, sql.Literal(text)))
+
+
+def _regclass(conn: Connection, name: str) -> bool:
+    row = conn.execute("select to_regclass(%s)", (name,)).fetchone()
+    return row is not None and row[0] is not None

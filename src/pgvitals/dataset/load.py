@@ -1,36 +1,58 @@
-"""Fill the systems of a suite: rows, then indexes and keys, all of a system in one transaction.
+"""Fill the systems of a suite: rows in parts, then indexes and keys; by one process, several, or several machines.
 
-Whatever goes wrong, and whenever, a system is either loaded whole or as empty and as indexed as before.
+A system is whole only if the database's record says so. A load that was killed at any moment goes on where it was;
+one whose rows the tables refuse leaves them as empty and as indexed as before.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection
 
-from pgvitals.dataset.catalog import TableColumn, schema_columns
-from pgvitals.dataset.checksum import overall_checksum, table_checksum
-from pgvitals.dataset.columns import Column
-from pgvitals.dataset.copy import copy_rows
-from pgvitals.dataset.deferred import Deferred
-from pgvitals.dataset.encode import Field, encode
+from pgvitals.dataset import ledger
+from pgvitals.dataset.crew import Crew, default_jobs
+from pgvitals.dataset.finish import finish
+from pgvitals.dataset.ledger import Loading
+from pgvitals.dataset.parts import Part, Shard, in_turns
+from pgvitals.dataset.prepare import Plan, begin_or_join, make_plan, undo
 from pgvitals.dataset.progress import Log, Progress, Timing
-from pgvitals.dataset.recipe import Recipe, Table, load_recipe
-from pgvitals.dataset.unfiltered import unfiltered
-from pgvitals.errors import DatasetError
+from pgvitals.dataset.recipe import Recipe, load_recipe
+from pgvitals.dataset.stored import recall
+from pgvitals.dataset.worker import Filler, Work
+from pgvitals.errors import DatasetError, RowsRefusedError
 from pgvitals.lab.database import Database
 from pgvitals.lab.guard import require_ours
 from pgvitals.lab.migrate import current
 from pgvitals.profile import Profile
-from pgvitals.refusal import refusal
-from pgvitals.results.records import Dataset, TableRows
+from pgvitals.results.records import Dataset
 from pgvitals.suite import Suite
 from pgvitals.system import System
+
+FillWith = Callable[[Work, Sequence[Part], Callable[[Part, float], None]], list[Part]]
+"""Loads parts elsewhere: tells of each that is in and its seconds, returns those that others are at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """What a system still lacks: ``parts`` by their position, of ``of``."""
+
+    system: str
+    parts: tuple[int, ...]
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a load came to; ``dataset`` is None while ``missing`` parts are up to other shards."""
+
+    dataset: Dataset | None
+    missing: tuple[Missing, ...]
+    timings: tuple[Timing, ...]
+    news: tuple[str, ...]  # of loads that were there, for the user
 
 
 def load(
@@ -42,9 +64,20 @@ def load(
     seed: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    jobs: int | None = None,
+    shard: Shard | None = None,
 ) -> Dataset:
-    """Fill migrated, empty systems from their recipes; see :func:`load_timed`."""
-    return load_timed(suite, database, profile, systems=systems, seed=seed, fresh=fresh, progress=progress)[0]
+    """Fill migrated, empty systems from their recipes; see :func:`load_parts`.
+
+    Raises:
+        DatasetError: also if parts are missing that belong to other shards.
+    """
+    found = load_parts(
+        suite, database, profile, systems=systems, seed=seed, fresh=fresh, progress=progress, jobs=jobs, shard=shard
+    )
+    if found.dataset is None:
+        raise DatasetError(f"system {found.missing[0].system!r} waits for the parts of other shards")
+    return found.dataset
 
 
 def load_timed(
@@ -56,172 +89,166 @@ def load_timed(
     seed: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> tuple[Dataset, tuple[Timing, ...]]:
-    """Fill migrated, empty systems and say what took how long.
+    """Fill migrated, empty systems and say what took how long; see :func:`load_parts`."""
+    found = load_parts(suite, database, profile, systems=systems, seed=seed, fresh=fresh, progress=progress, jobs=jobs)
+    assert found.dataset is not None, "without shards a load ends whole, or with an error"
+    return found.dataset, found.timings
+
+
+def load_parts(
+    suite: Suite,
+    database: Database,
+    profile: Profile,
+    *,
+    systems: Sequence[str] | None = None,
+    seed: int | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    jobs: int | None = None,
+    shard: Shard | None = None,
+    fill_with: FillWith | None = None,
+) -> Outcome:
+    """Load what is missing of some systems, or begin; whoever brings the last part finishes them.
 
     A system is filled at whatever revision it stands: columns and tables that it does not have yet are
-    left out. ``fresh`` empties its tables first. ``load_s`` of the result ends with VACUUM ANALYZE,
-    before the checksums are taken.
+    left out. ``load_s`` of the result ends with VACUUM ANALYZE, before the checksums are taken.
+
+    Args:
+        fresh: empty the systems first, also of half a load.
+        jobs: processes that fill, and connections that build; None takes what pays.
+        shard: load only this share of the parts.
+        fill_with: load the parts by this instead of ``jobs`` processes.
 
     Raises:
-        DatasetError: a system is not migrated or holds rows already, or its recipe does not fit its tables.
+        DatasetError: a system is not migrated or holds rows already, or the server failed.
+        RowsRefusedError: a recipe does not fit its tables, or its rows do not; nothing is left of them.
         ProfileError: the profile's sizes do not fit the recipe.
     """
+    if shard is not None and fresh:
+        raise DatasetError("--fresh with --shard would wipe what the other shards have loaded; leave one of them out")
     chosen = suite.select(list(systems) if systems is not None else None)
     recipes = [(system, load_recipe(system, profile)) for system in chosen]
-    log = Log(progress or (lambda step: None))
-    started = time.perf_counter()
-    with database.connect() as conn:
+    rows = sum(table.total for _, recipe in recipes for table in recipe.tables)
+    jobs = jobs or default_jobs(rows if shard is None else rows // shard.of)
+    with ExitStack() as stack:
+        crew = stack.enter_context(Crew(jobs)) if jobs > 1 and fill_with is None else None
+        conn = stack.enter_context(database.connect())
         require_ours(conn)
-        plans = [_plan(conn, system, recipe, fresh=fresh) for system, recipe in recipes]
-        log.rows_total = sum(table.total for plan in plans for table in plan.tables)
-        for plan in plans:
-            _fill(conn, plan, profile.seed if seed is None else seed, log)
-        load_s = time.perf_counter() - started
-        tables = tuple(record for plan in plans for record in _records(conn, plan, log))
-    at = current(suite, database)
-    dataset = Dataset(
-        profile=profile.name,
-        seed=profile.seed if seed is None else seed,
-        checksum=overall_checksum((table.system, table.table, table.rows, table.checksum) for table in tables),
-        tables=tables,
-        load_s=load_s,
-        revisions={plan.system.name: at[plan.system.name] for plan in plans if plan.system.name in at},
-    )
-    return dataset, tuple(log.timings)
+        this = _Load(
+            suite=suite,
+            database=database,
+            profile=profile,
+            seed=profile.seed if seed is None else seed,
+            conn=conn,
+            log=Log(progress or (lambda step: None)),
+            jobs=jobs,
+            shard=shard,
+            fill_with=fill_with or (crew.fill if crew else None),
+        )
+        return this.run(recipes, fresh=fresh)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What a load does to one system: the recipe's tables that exist there, and every table's columns."""
+@dataclass(kw_only=True)
+class _Load:
+    """One process's part in a load, over one connection that holds its locks."""
 
-    system: System
-    recipe: Recipe
-    tables: tuple[Table, ...]
-    columns: dict[str, tuple[TableColumn, ...]]
-    fresh: bool
+    suite: Suite
+    database: Database
+    profile: Profile
+    seed: int
+    conn: Connection
+    log: Log
+    jobs: int
+    shard: Shard | None
+    fill_with: FillWith | None
 
-
-def _plan(conn: Connection, system: System, recipe: Recipe, *, fresh: bool) -> _Plan:
-    columns = schema_columns(conn, system.schema_name)
-    tables = tuple(table for table in recipe.tables if table.name in columns)
-    if not tables:
-        raise DatasetError(f"system {system.name!r} has no tables in this database; migrate it first")
-    plan = _Plan(system=system, recipe=recipe, tables=tables, columns=columns, fresh=fresh)
-    with _as_owner(conn, system), unfiltered(conn):
-        _require_empty(conn, plan)
-    return plan
-
-
-def _require_empty(conn: Connection, plan: _Plan) -> None:
-    for table in () if plan.fresh else plan.columns:
-        statement = sql.SQL("select exists (select from {})")
-        found = conn.execute(statement.format(sql.Identifier(plan.system.schema_name, table))).fetchone()
-        if found is not None and found[0]:
-            raise DatasetError(
-                f"system {plan.system.name!r} is already loaded: table {table!r} holds rows;"
-                " `pgvitals load --fresh` empties it first"
-            )
-
-
-def _fill(conn: Connection, plan: _Plan, seed: int, log: Log) -> None:
-    name, schema = plan.system.name, plan.system.schema_name
-    everything = sql.SQL(", ").join(sql.Identifier(schema, table) for table in plan.columns)
-    with _as_owner(conn, plan.system):
-        _fill_at_once(conn, plan, everything, seed, log)
-        for table in plan.columns:
-            with log.timed(name, "vacuum", table):
-                conn.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(schema, table)))
-
-
-def _fill_at_once(conn: Connection, plan: _Plan, everything: sql.Composed, seed: int, log: Log) -> None:
-    name, schema = plan.system.name, plan.system.schema_name
-    with conn.transaction():
-        conn.execute("set local lock_timeout = '30s'")
-        conn.execute("set local row_security = off")
-        conn.execute(sql.SQL("lock table {} in access exclusive mode").format(everything))
-        with log.timed(name, "indexes", "drop"):
-            deferred = Deferred(conn, schema)
-        _require_empty(conn, plan)  # somebody may have been faster; and only without FORCE does an owner see rows
-        # Also when empty: a table truncated in this transaction takes frozen rows.
-        conn.execute(sql.SQL("truncate {}").format(everything))
-        for table in plan.tables:
-            with log.timed(name, "rows", table.name):
-                _fill_table(conn, plan, table, seed, log)
-        deferred.restore(lambda built: log.timed(name, "indexes", built.name))
-
-
-def _fill_table(conn: Connection, plan: _Plan, table: Table, seed: int, log: Log) -> None:
-    units = (plan.recipe.make(table, unit) for unit in plan.recipe.units(table, seed))
-    first = next(units, None)
-    if first is None:
-        return
-    columns = _columns_to_send(plan, table, first)
-
-    where = f"{plan.system.schema_name}.{table.name}"
-    copy_rows(
-        conn,
-        sql.Identifier(plan.system.schema_name, table.name),
-        [column.name for column in columns],
-        _encoded(where, columns, first, units),
-        freeze=True,
-        advance=lambda rows: log.add(plan.system.name, table.name, rows),
-    )
-
-
-def _columns_to_send(plan: _Plan, table: Table, made: dict[str, Column]) -> tuple[TableColumn, ...]:
-    there = plan.columns[table.name]
-    for column in there:
-        if column.required and column.name not in made:
-            raise DatasetError(
-                f"{plan.system.schema_name}.{table.name}.{column.name} is NOT NULL without a default, and the recipe"
-                f" does not make it; add it to {plan.system.dataset_path}"
-            )
-    return tuple(column for column in there if column.name in made and not column.generated)
-
-
-def _encoded(
-    where: str, columns: Sequence[TableColumn], first: dict[str, Column], rest: Iterable[dict[str, Column]]
-) -> Iterator[list[Field]]:
-    yield _fields(where, columns, first)
-    for made in rest:
-        yield _fields(where, columns, made)
-
-
-def _fields(where: str, columns: Sequence[TableColumn], made: dict[str, Column]) -> list[Field]:
-    fields = []
-    for column in columns:
+    def run(self, recipes: Sequence[tuple[System, Recipe]], *, fresh: bool) -> Outcome:
+        started = time.perf_counter()
+        with ledger.turn(self.conn):
+            at = current(self.suite, self.database)
+            plans = [
+                make_plan(self.conn, system, recipe, self.profile, seed=self.seed, revision=at.get(system.name))
+                for system, recipe in recipes
+            ]
+            self.log.rows_total = sum(part.rows for plan in plans for part in plan.parts if self._is_mine(part))
+            for plan in plans:
+                self.log.say(plan.system.name, "prepare", "")
+            loads, news = begin_or_join(self.conn, plans, fresh=fresh, joining=self.shard is not None)
+            ledger.go_to_work(self.conn, loads)
         try:
-            fields.append(encode(made[column.name], column.type))
-        except (DatasetError, KeyError) as error:
-            raise DatasetError(f"{where}.{column.name}: {error}") from None
-    return fields
+            self._fill(plans, loads)
+            with ledger.turn(self.conn):
+                return self._end(plans, loads, news, started)
+        except RowsRefusedError:
+            self._undo(plans, loads)
+            raise
 
+    def _fill(self, plans: Sequence[Plan], loads: dict[str, Loading]) -> None:
+        mine: list[Part] = []
+        for plan in plans:
+            there = ledger.done(self.conn, plan.system.name)
+            mine += [part for part in plan.parts if self._is_mine(part) and (part.table, part.number) not in there]
+            for table in plan.tables:
+                self.log.took(plan.system.name, "rows", table.name, 0, 0.0)
+        self.log.rows_done = self.log.rows_total - sum(part.rows for part in mine)
+        work = Work(
+            suite=self.suite.root,
+            database=self.database,
+            profile=self.profile,
+            seed=self.seed,
+            loads={plan.system.name: (loads[plan.system.name].id, plan.identity["recipe"]) for plan in plans},
+        )
+        left: Sequence[Part] = in_turns(mine)
+        if self.fill_with is not None:
+            left = self.fill_with(work, left, self._is_in)
+        if left:
+            with Filler(work) as filler:
+                left = [part for part in left if not self._one(filler, part, wait=False)]
+                for part in left:
+                    self._one(filler, part, wait=True)
 
-def _records(conn: Connection, plan: _Plan, log: Log) -> list[TableRows]:
-    name, schema = plan.system.name, plan.system.schema_name
-    records = []
-    with _as_owner(conn, plan.system), unfiltered(conn):
-        for table in (table.name for table in plan.tables):
-            with log.timed(name, "checksum", table):
-                rows, checksum = table_checksum(conn, schema, table)
-            size = conn.execute("select pg_total_relation_size(format('%%I.%%I', %s::text, %s::text))", (schema, table))
-            (size_bytes,) = size.fetchone() or (0,)
-            records.append(
-                TableRows(system=name, table=table, rows=rows, size_bytes=int(size_bytes), checksum=checksum)
-            )
-    return records
+    def _is_mine(self, part: Part) -> bool:
+        return self.shard is None or self.shard.has(part)
 
+    def _one(self, filler: Filler, part: Part, *, wait: bool) -> bool:
+        started = time.perf_counter()
+        filled = filler.fill(part, lambda part, rows: self.log.sent(part.system, part.table, rows), wait=wait)
+        self.log.took(part.system, "rows", part.table, 0, time.perf_counter() - started)
+        return filled
 
-@contextmanager
-def _as_owner(conn: Connection, system: System) -> Iterator[None]:
-    """Be a superuser, or else the system's owner; a refusal by the server is one line without row values."""
-    superuser = conn.info.parameter_status("is_superuser") == "on"
-    try:
-        if not superuser:
-            conn.execute(sql.SQL("set role {}").format(sql.Identifier(system.roles.owner)))
-        yield
-        conn.execute("reset role")
-    except psycopg.Error as error:
-        table = f"{error.diag.table_name}: " if error.diag.table_name else ""
-        raise DatasetError(f"loading system {system.name!r} failed: {table}{refusal(error)}") from None
+    def _is_in(self, part: Part, seconds: float) -> None:
+        self.log.took(part.system, "rows", part.table, 0, seconds)
+        self.log.sent(part.system, part.table, part.rows)
+
+    def _end(self, plans: Sequence[Plan], loads: dict[str, Loading], news: tuple[str, ...], started: float) -> Outcome:
+        """Finish what is complete and say what is not; in one's turn."""
+        missing = []
+        for plan in plans:
+            if ledger.find(self.conn, plan.system.name) is None:
+                return self._finished_by_another(plans, news)
+            there = ledger.done(self.conn, plan.system.name)
+            lacking = tuple(part.position for part in plan.parts if (part.table, part.number) not in there)
+            if lacking:
+                missing.append(Missing(system=plan.system.name, parts=lacking, of=len(plan.parts)))
+        dataset = None
+        if not missing:
+            dataset = finish(self.database, self.conn, plans, loads, jobs=self.jobs, log=self.log, started=started)
+        return Outcome(dataset=dataset, missing=tuple(missing), timings=self.log.timings, news=news)
+
+    def _finished_by_another(self, plans: Sequence[Plan], news: tuple[str, ...]) -> Outcome:
+        names = {plan.system.name for plan in plans}
+        dataset = recall(self.conn)
+        if dataset is None or not names <= set(dataset.recipes) or dataset.seed != self.seed:
+            raise DatasetError("another process began this load anew while this one was at work; `pgvitals load` again")
+        return Outcome(dataset=dataset, missing=(), timings=self.log.timings, news=news)
+
+    def _undo(self, plans: Sequence[Plan], loads: dict[str, Loading]) -> None:
+        """The rows do not fit: leave nothing of them, unless other processes are still at it."""
+        ledger.leave_work(self.conn, loads)
+        with ledger.turn(self.conn):
+            for plan in plans:
+                found = ledger.find(self.conn, plan.system.name)
+                if found == loads[plan.system.name] and ledger.alone(self.conn, plan.system.name):
+                    undo(self.conn, plan.system, found)
