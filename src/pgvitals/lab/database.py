@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import Engine, create_engine
 
 from pgvitals.errors import LabError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Database:
 
     def engine(self, role: str | None = None) -> Engine:
         """A SQLAlchemy engine over psycopg; the URL holds no secret."""
+        from sqlalchemy import create_engine
+
         return create_engine("postgresql+psycopg://", creator=lambda: self.connect(role, autocommit=False))
 
     def environment(self) -> dict[str, str]:
