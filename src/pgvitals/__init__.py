@@ -1,6 +1,7 @@
 """pgvitals: the lab in which a PostgreSQL schema proves itself before it ships.
 
 In a notebook: ``run = pgvitals.load_run("latest")``, then ``run.gate``, ``run.samples``, ``run.index_usage``;
+``pgvitals.facts_about(run, "overlap")`` is what is claimed of its rows and holds, or does not;
 ``pgvitals.ask("select …")`` asks the lab that is up.
 """
 
@@ -11,14 +12,26 @@ from typing import TYPE_CHECKING, Any
 from pgvitals.errors import PgvitalsError
 
 if TYPE_CHECKING:
-    from pgvitals.explore import ask, load_run
+    from pgvitals.explore import ask, facts_about, load_run, show_broken_facts, show_facts
     from pgvitals.results.rundir import Run
 
 __version__ = _version("pgvitals")
 
-__all__ = ["PgvitalsError", "Run", "__version__", "ask", "load_run"]
+__all__ = [
+    "PgvitalsError",
+    "Run",
+    "__version__",
+    "ask",
+    "facts_about",
+    "load_run",
+    "show_broken_facts",
+    "show_facts",
+]
 
-_HOMES = {"Run": "pgvitals.results.rundir", "load_run": "pgvitals.explore", "ask": "pgvitals.explore"}
+_HOMES = {
+    "Run": "pgvitals.results.rundir",
+    **dict.fromkeys(("ask", "facts_about", "load_run", "show_broken_facts", "show_facts"), "pgvitals.explore"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -190,16 +190,12 @@ class Run:
         return self._record("facts.json", tuple[Fact, ...]) or ()
 
     def picture(self, name: str) -> pd.DataFrame:
-        """A table that a chart shows, as ``<system>/facts/pictures/<name>.sql`` makes it, for every system that has it.
+        """A table that a chart shows, as ``<system>/facts/pictures/<name>.sql`` makes it for each system that has it.
 
-        Raises:
-            ResultsError: the run holds no picture of this name.
+        Empty where no system of the run has it.
         """
         found = self._table(f"pictures/{name}.parquet")
-        if found is None:
-            known = ", ".join(sorted(path.stem for path in (self.path / "pictures").glob("*.parquet"))) or "none"
-            raise ResultsError(f"{self.path}: no picture {name!r} of the dataset; this run has: {known}")
-        return found
+        return pd.DataFrame() if found is None else found
 
     @cached_property
     def gate(self) -> Gate | None:

@@ -6,16 +6,25 @@ from pgvitals.report.charts.impact import impact_ratios
 from pgvitals.report.charts.indexes import index_usage
 from pgvitals.report.charts.latency import batches, latency_bars, latency_distribution
 from pgvitals.report.charts.load import load_percentiles
+from pgvitals.report.charts.tails import chains, cities, returning
+from pgvitals.report.charts.visits import clock, day, months, week
 
 __all__ = [
     "WIDE",
     "Chart",
     "batches",
+    "chains",
+    "cities",
+    "clock",
+    "day",
     "impact_ratios",
     "index_usage",
     "latency_bars",
     "latency_distribution",
     "load_percentiles",
+    "months",
+    "returning",
     "svg",
     "tenant_sizes",
+    "week",
 ]

@@ -84,6 +84,14 @@ def ticks(axes: Axes, which: str, places: list[float], labels: list[str], *, gri
         axes.set_axisbelow(True)
 
 
+def nothing(title: str, width: float) -> Chart:
+    """In place of a chart for which the run has no rows: a line that says so."""
+    told = "no system of this run has rows for this chart"
+    chart = Chart(width=width, height=40, title=title, alt=told)
+    chart.write(8, 20, f"{title}: {told}", fontsize=SMALL_PX, color=MUTED)
+    return chart
+
+
 def elide(text: str, limit: int) -> str:
     """Shorten in the middle: both ends of a name tell it apart from its neighbours."""
     text = " ".join(printable(text).split())

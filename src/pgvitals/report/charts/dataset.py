@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from pgvitals.report.charts.canvas import SMALL_PX, WIDE, Chart, elide, ticks
-from pgvitals.report.charts.palette import BLUE, INK, MUTED, OCHRE, VERMILION
+from pgvitals.report.charts.palette import BLUE, BLUE_TINT, INK, MUTED, OCHRE, VERMILION
 from pgvitals.report.charts.rows import log_places
 from pgvitals.report.wording import count, share
+from pgvitals.results.records import Fact
 
 _LINE_PX = 18.0
 _Dashes = tuple[float, tuple[float, ...]]
@@ -21,12 +24,13 @@ _LINES: tuple[tuple[str, _Dashes, str], ...] = (
 )
 
 
-def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
+def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE, facts: Sequence[Fact] = ()) -> Chart:
     """Rows a tenant, largest first, on two logarithmic axes: a straight line is Zipf's law.
 
     Args:
         sizes: ``run.tenants``, one row a tenant with columns ``system``, ``table`` and ``rows``.
         width: in pixels.
+        facts: ``run.facts``; the line of the exponent that they promise is drawn broad and faint below.
     """
     groups = [(f"{key[0]}.{key[1]}", group) for key, group in sizes.groupby(["system", "table"])]
     chart = Chart(
@@ -45,6 +49,10 @@ def tenant_sizes(sizes: pd.DataFrame, width: float = WIDE) -> Chart:
         rows = np.sort(group["rows"].to_numpy(dtype=float))[::-1]
         color, style, marker = _LINES[i % len(_LINES)]
         longest = max(longest, len(rows))
+        if (exponent := _promised(str(key).partition(".")[0], facts)) is not None and len(rows):
+            ranks = np.arange(1, len(rows) + 1, dtype=float)
+            law = ranks**-exponent / (ranks**-exponent).sum() * rows.sum()
+            axes.plot(ranks, law, color=BLUE_TINT, linewidth=7, zorder=1)
         axes.plot(
             range(1, len(rows) + 1),
             np.maximum(rows, 1),
@@ -73,3 +81,11 @@ def _summary(name: str, rows: pd.Series) -> str:
     total = float(rows.sum())
     top = float(rows.max()) / total if total else 0.0
     return f"{name}: {count(len(rows))} tenants, the largest holds {share(top)} of the rows"
+
+
+def _promised(system: str, facts: Sequence[Fact]) -> float | None:
+    """The exponent that a system's fact about tenant sizes expects."""
+    for fact in facts:
+        if fact.system == system and fact.unit == "exponent" and fact.about == "tenant sizes":
+            return None if fact.low is None or fact.high is None else (fact.low + fact.high) / 2
+    return None
