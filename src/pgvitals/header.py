@@ -80,4 +80,11 @@ def _split(path: Path, text: str, known: tuple[str, ...], error: type[SuiteError
         if key in header:
             raise error(f"{path}:{number + 1}: header key {key!r} is given twice")
         header[key] = found["value"].strip()
+    for number, line in enumerate(lines[body_from:], start=body_from):
+        if not line.startswith("--"):
+            break
+        if (found := _HEADER.match(line)) and found["key"] in known:
+            raise error(
+                f"{path}:{number + 1}: header key {found['key']!r} stands below a comment, which ends the header"
+            )
     return header, "\n".join(lines[body_from:]).strip().rstrip(";").rstrip()

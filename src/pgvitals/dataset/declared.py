@@ -137,7 +137,7 @@ def _terms(path: Path, system: System, named: str, above: tuple[str, ...]) -> It
             raise FactError(f"{path}: 'with' names {name!r}, which is no file in {folder}; there are: {known}")
         if name in above:
             raise FactError(f"{path}: term {name!r} needs itself: {' -> '.join((*above, name))}")
-        header, text = headers.read_statement(term, ("title",), ("with",), FactError)
+        header, text = headers.read_statement(term, ("title",), ("with", "note"), FactError)
         yield from _terms(term, system, header.get("with", ""), (*above, name))
         yield name, text
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +15,7 @@ import pandas as pd
 import psycopg
 
 from pgvitals.dataset.declared import DeclaredFact, Picture, facts_of, pictures_of
-from pgvitals.dataset.unfiltered import unfiltered
+from pgvitals.dataset.unfiltered import is_exempt, unfiltered
 from pgvitals.errors import FactError
 from pgvitals.lab import Database, guard
 from pgvitals.lab.migrate import current
@@ -32,6 +34,7 @@ _SETTINGS = {
     "jit": "off",
     "search_path": "",
 }
+_SESSIONS = 2
 Progress = Callable[[int, int], None]
 
 
@@ -56,13 +59,31 @@ def check(
     declared = facts_of(suite, systems)
     given = _parameters(profile, seed)
     revisions = current(suite, database)
-    found = []
-    with _asking(database) as conn:
-        for number, each in enumerate(declared, start=1):
-            found.append(_checked(suite, conn, each, given, revisions.get(each.system, ""), profile))
-            if progress:
-                progress(number, len(declared))
-    return tuple(found)
+    waiting = deque(enumerate(declared))
+    found: dict[int, Fact] = {}
+
+    def ask_on(conn: psycopg.Connection) -> None:
+        with suppress(IndexError):
+            while True:
+                number, each = waiting.popleft()
+                found[number] = _checked(suite, conn, each, given, revisions.get(each.system, ""), profile)
+                if progress:
+                    progress(len(found), len(declared))
+
+    with ExitStack() as stack:
+        first = stack.enter_context(_asking(database))
+        # One at a time where a session has to take FORCE off its tables: another one would wait for it.
+        more = _SESSIONS - 1 if is_exempt(first) else 0
+        sessions = [first, *(stack.enter_context(_asking(database)) for _ in range(more))]
+        with ThreadPoolExecutor(len(sessions)) as pool:
+            try:
+                list(pool.map(ask_on, sessions))
+            except BaseException:
+                waiting.clear()
+                for conn in sessions:
+                    conn.cancel()
+                raise
+    return tuple(found[number] for number in range(len(declared)))
 
 
 def pictures(

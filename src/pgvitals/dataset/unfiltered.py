@@ -14,6 +14,12 @@ where relforcerowsecurity and relkind in ('r', 'p') and pg_has_role(relowner, 'u
 """
 
 
+def is_exempt(conn: Connection) -> bool:
+    """Whether policies do not concern this connection's role at all."""
+    found = conn.execute(_EXEMPT).fetchone()
+    return found is not None and bool(found[0])
+
+
 @contextmanager
 def unfiltered(conn: Connection) -> Iterator[None]:
     """Inside the block, which only reads, every row is seen; where that cannot be, the server raises an error.
@@ -21,8 +27,7 @@ def unfiltered(conn: Connection) -> Iterator[None]:
     A superuser sees all rows. An owner does once FORCE is off: it is taken off in a transaction that is
     rolled back, so nobody else ever sees it off, but whoever uses those tables waits meanwhile.
     """
-    found = conn.execute(_EXEMPT).fetchone()
-    exempt = found is not None and bool(found[0])
+    exempt = is_exempt(conn)
     with conn.transaction(force_rollback=not exempt):
         conn.execute("set local row_security = off")
         if not exempt:
