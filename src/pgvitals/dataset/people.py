@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
 
-from pgvitals.dataset.pools import Pool, PoolRecipe, pool, pool_of
-from pgvitals.dataset.streams import I64, Stream, Text
+from pgvitals.dataset.pools import PoolRecipe, pool, pool_of
+from pgvitals.dataset.streams import F64, I64, Bool, Stream, Text, uniforms_at
 
-_ORIGINS = {"en_US": 0.78, "es_MX": 0.11, "de_DE": 0.03, "fr_FR": 0.03, "pl_PL": 0.03, "sv_SE": 0.02}
+ORIGINS = {"en_US": 0.78, "es_MX": 0.11, "de_DE": 0.03, "fr_FR": 0.03, "pl_PL": 0.03, "sv_SE": 0.02}
+"""Countries that names come from, and their shares."""
+
+WOMEN = 0.54
+"""The share of women among people."""
+
 _TAIL = {"en_US": (9_000, "-"), "es_MX": (4_000, " ")}
 _UNDECOMPOSED = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "ß": "ss", "æ": "ae", "đ": "d"})
 
 
 @dataclass(frozen=True)
 class People:
-    """``n`` people: names as written, and in the letters of an e-mail address; all arrays of length n."""
+    """``n`` people: names as written, and in the letters of an e-mail address; all arrays of length n.
+
+    ``origin`` is the position in ``ORIGINS`` of the country that both names come from.
+    """
 
     first: Text
     last: Text
     first_ascii: Text
     last_ascii: Text
+    woman: Bool
+    origin: I64
 
     @property
     def full(self) -> Text:
@@ -32,12 +42,7 @@ class People:
 
     def take(self, positions: I64) -> People:
         """The people at these positions, of whom some may come twice."""
-        return People(
-            self.first[positions],
-            self.last[positions],
-            self.first_ascii[positions],
-            self.last_ascii[positions],
-        )
+        return People(*(getattr(self, each.name)[positions] for each in fields(self)))
 
     def emails(self, stream: Stream, number: I64) -> Text:
         """One address each; ``number`` makes it unique, since names end in a letter."""
@@ -48,16 +53,20 @@ class People:
 
 def draw_people(stream: Stream, n: int) -> People:
     """``n`` people; the first and the last name of each come from the same country's pools."""
-    origin = stream.pick(n, list(_ORIGINS.values()))
-    first, last, first_ascii, last_ascii = [], [], [], []
-    for first_names, last_names in _countries():
-        k = first_names.pool.positions(stream, n)
-        first.append(first_names.pool.values[k])
-        first_ascii.append(first_names.ascii[k])
-        k = last_names.pool.positions(stream, n)
-        last.append(last_names.pool.values[k])
-        last_ascii.append(last_names.ascii[k])
-    return People(*(np.choose(origin, column) for column in (first, last, first_ascii, last_ascii)))
+    return _people(*(stream.uniform(n) for _ in range(4)))
+
+
+def people_at(key: tuple[int, int], index: I64) -> People:
+    """Somebody for each index, the same wherever they are asked for."""
+    return _people(*uniforms_at(key, index, 4))
+
+
+def _people(country: F64, sex: F64, first: F64, last: F64) -> People:
+    origin = np.searchsorted(np.cumsum(list(ORIGINS.values()))[:-1], country, side="right")
+    woman = sex < WOMEN
+    first_names, last_names = _names()
+    k, j = first_names.positions(origin * 2 + woman, first), last_names.positions(origin, last)
+    return People(first_names.values[k], last_names.values[j], first_names.ascii[k], last_names.ascii[j], woman, origin)
 
 
 def join(*parts: Text | bytes) -> Text:
@@ -70,29 +79,48 @@ def join(*parts: Text | bytes) -> Text:
 
 @dataclass(frozen=True)
 class _Names:
-    pool: Pool
+    """Names of several groups in a row; ``cumulative`` goes from k to k + 1 over those of group k."""
+
+    values: Text
     ascii: Text
+    cumulative: F64
+    last: I64
+
+    def positions(self, group: I64, share: F64) -> I64:
+        """Where the name at this share (0 to 1) of each group stands."""
+        found = np.searchsorted(self.cumulative, group + share, side="right")
+        return np.asarray(np.minimum(found, self.last[group]))
 
 
 @lru_cache(maxsize=1)
-def _countries() -> tuple[tuple[_Names, _Names], ...]:
-    return tuple((_names("first_name", locale), _names("last_name", locale)) for locale in _ORIGINS)
+def _names() -> tuple[_Names, _Names]:
+    """First names of men and women of each origin, and last names of each origin."""
+    firsts = [_recipe(method, origin) for origin in ORIGINS for method in ("first_name_male", "first_name_female")]
+    return _in_a_row(firsts), _in_a_row([_recipe("last_name", origin) for origin in ORIGINS])
 
 
-def _names(method: str, locale: str) -> _Names:
+def _recipe(method: str, locale: str) -> PoolRecipe:
     tail, joiner = _TAIL.get(locale, (0, "-")) if method == "last_name" else (0, "-")
-    made = pool_of(
-        PoolRecipe(
-            name=f"{method}s-{locale}",
-            method=method,
-            locale=locale,
-            draws=20_000,
-            tail=tail,
-            joiner=joiner,
-            shift=8,
-        )
+    return PoolRecipe(
+        name=f"{method.replace('_', '-')}s-{locale}",
+        method=method,
+        locale=locale,
+        draws=20_000,
+        tail=tail,
+        joiner=joiner,
+        shift=8,
     )
-    return _Names(made, np.array([fold(value.decode()).encode() for value in made.values]))
+
+
+def _in_a_row(recipes: list[PoolRecipe]) -> _Names:
+    pools = [pool_of(recipe) for recipe in recipes]
+    values = np.concatenate([each.values for each in pools])
+    return _Names(
+        values=values,
+        ascii=np.array([fold(value.decode()).encode() for value in values.tolist()]),
+        cumulative=np.concatenate([k + each.cumulative / each.cumulative[-1] for k, each in enumerate(pools)]),
+        last=np.cumsum([len(each.values) for each in pools]) - 1,
+    )
 
 
 def fold(name: str) -> str:

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pgvitals.dataset.columns import Column
 from pgvitals.dataset.sizes import zipf_weights
-from pgvitals.dataset.streams import F64, I64, Stream, Text, position_at
+from pgvitals.dataset.streams import F64, I64, Bool, Stream, Text, position_at
 from pgvitals.errors import DatasetError
 
 _FORMAT = 1
@@ -55,6 +56,13 @@ class Pool:
     def draw(self, stream: Stream, n: int) -> Text:
         """``n`` values, the frequent ones more often."""
         return np.asarray(self.values[self.positions(stream, n)])
+
+    def draw_some(self, stream: Stream, given: Bool) -> Column:
+        """A value where ``given`` is true, null elsewhere: what is left out costs nothing."""
+        drawn = np.zeros(len(given), dtype=self.values.dtype)
+        at = np.flatnonzero(given)
+        drawn[at] = self.values[self.positions(stream, len(at))]
+        return Column("text", drawn, nulls=~given)
 
     def positions(self, stream: Stream, n: int) -> I64:
         """The positions of ``n`` values drawn like that."""

@@ -7,10 +7,17 @@ import numpy as np
 from pgvitals.dataset.streams import F64, I64
 from pgvitals.errors import DatasetError
 
+_STEPS = 2.0**32  # of the largest weight
+
 
 def zipf_weights(count: int, exponent: float, shift: float = 0.0) -> F64:
-    """Weights 1 / (k + shift) ** exponent for k = 1 … count, summing to 1 (Zipf; with a shift, Zipf–Mandelbrot)."""
-    weights = (np.arange(1, count + 1, dtype=np.float64) + shift) ** -exponent
+    """Weights 1 / (k + shift) ** exponent for k = 1 … count, summing to 1 (Zipf; with a shift, Zipf–Mandelbrot).
+
+    Powers differ in their last bit from processor to processor, so they are rounded: to whole steps of
+    2**-32 of the largest weight, and at least one.
+    """
+    rank = (np.arange(1, count + 1, dtype=np.float64) + shift) / (1.0 + shift)
+    weights = np.maximum(np.rint(rank**-exponent * _STEPS), 1.0)
     return np.asarray(weights / weights.sum())
 
 

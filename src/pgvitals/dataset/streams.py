@@ -77,6 +77,11 @@ def uniform_at(key: tuple[int, int], index: I64) -> F64:
     return _unit_interval(words(key, index, 1)[:, 0])
 
 
+def uniforms_at(key: tuple[int, int], index: I64, count: int) -> list[F64]:
+    """``count`` numbers in [0, 1) for each index, as as many arrays."""
+    return [_unit_interval(column) for column in words(key, index, count).T]
+
+
 def uuids(key: tuple[int, int], index: I64) -> Bytes2D:
     """One UUID for each index, as bytes of shape (n, 16): version 8 (RFC 9562, made by hash), variant 10."""
     pair = words(key, index, 2)
