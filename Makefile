@@ -29,6 +29,12 @@ install: .venv/installed ## Create .venv and install everything into it
 bench: install ## The main job on the small profile (PROFILE=… for another)
 	@pgvitals run --profile $(PROFILE)
 
+ROWS ?= 1000000 10000000
+REPEATS ?= 8
+.PHONY: bench-load
+bench-load: install ## How fast rows are loaded, half an hour (ROWS="…" REPEATS=… OUT=folder for the page)
+	@python bench/load_speed.py $(OUT) $(ROWS:%=--rows %) --repeats $(REPEATS) --rivals-once $(firstword $(ROWS))
+
 .PHONY: smoke
 smoke: install ## The main job on the smallest profile, about two minutes
 	@pgvitals run --profile smoke
