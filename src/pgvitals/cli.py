@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from psycopg import Error as DatabaseError
 
-from pgvitals.commands import dataset, export, lab, measure, read
+from pgvitals.commands import clean, dataset, export, lab, measure, read
 from pgvitals.errors import PgvitalsError
 from pgvitals.refusal import refusal
 from pgvitals.terminal import Terminal
@@ -34,6 +34,7 @@ app.command()(measure.run)
 app.command()(lab.up)
 app.command()(lab.down)
 app.command()(lab.status)
+app.command()(clean.clean)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab.psql)
 app.command()(dataset.load)
 app.command()(export.export)
@@ -90,7 +91,7 @@ def run_app(commands: typer.Typer) -> NoReturn:
             raise KeyboardInterrupt
     except PgvitalsError as error:
         terminal.error(str(error))
-        code = 2
+        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         terminal.error("interrupted; nothing half-done was left behind")
         code = _INTERRUPTED

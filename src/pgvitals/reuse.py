@@ -35,7 +35,7 @@ from pgvitals.system import System
 from pgvitals.terminal import Terminal
 
 _CONTENT = """
-    select array(select nspname::text from pg_namespace where oid >= 16384),
+    select array(select nspname::text from pg_namespace where oid >= 16384 and nspname !~ '^pg_'),
            (select count(*) from pg_class c where c.oid >= 16384 and c.relnamespace = 'public'::regnamespace
                 and c.relname not like 'alembic_version%'
                 and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e'))

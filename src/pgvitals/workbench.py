@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from pgvitals import reuse
 from pgvitals.dataset import ledger
 from pgvitals.dataset.load import Outcome, load_parts
 from pgvitals.dataset.parts import Shard
@@ -45,12 +46,16 @@ def fill(
     seed: int | None = None,
     fresh: bool = False,
     jobs: int | None = None,
+    use_kept: bool = True,
 ) -> Dataset:
-    """Migrate the systems to their heads and load the profile into them.
+    """Migrate the systems to their heads and load the profile into them, or clone the dataset if it is kept.
 
     A system that holds this profile and seed already is left as it is, and a load that was interrupted goes on.
+    Without ``use_kept`` it is loaded whatever is kept, and not kept.
     """
-    dataset = fill_shard(suite, database, profile, systems, terminal, seed=seed, fresh=fresh, jobs=jobs)
+    dataset = fill_shard(
+        suite, database, profile, systems, terminal, seed=seed, fresh=fresh, jobs=jobs, use_kept=use_kept
+    )
     assert dataset is not None, "only a shard waits for others"
     return dataset
 
@@ -66,11 +71,17 @@ def fill_shard(
     fresh: bool = False,
     jobs: int | None = None,
     shard: Shard | None = None,
+    use_kept: bool = True,
 ) -> Dataset | None:
     """The same for one shard of several; None, after a word about it, while parts of the others are missing."""
     if shard is not None and fresh:
         raise DatasetError("--fresh with --shard would wipe what the other shards have loaded; leave one of them out")
     seed = profile.seed if seed is None else seed
+    reusable = None  # a shard's lab is shared, and filled for real
+    if use_kept and shard is None:
+        reusable = reuse.of(suite, database, profile, systems, seed=seed, fresh=fresh)
+    if reusable is not None and (cloned := reusable.take(terminal)):
+        return cloned
     _migrate(suite, database, systems, terminal, joining=shard is not None)
     with database.connect() as conn:
         whole = recall(conn)
@@ -102,7 +113,10 @@ def fill_shard(
         _tell_missing(found, shard, terminal)
         return None
     with database.connect() as conn:
-        return recall(conn)
+        whole = recall(conn)
+    if reusable is not None and whole is not None:
+        reusable.keep(whole, terminal)
+    return whole
 
 
 def _migrate(suite: Suite, database: Database, systems: Sequence[System], terminal: Terminal, *, joining: bool) -> None:

@@ -92,7 +92,7 @@ def test_a_lab_on_somebody_s_server_stays_and_goes(fresh, server: Server, dsn: s
         # Whoever is no superuser is held to the policies, like the application.
         assert by_dsn.typed("psql", "-Atc", "select from practice.users limit 1").stdout == ""
         assert by_dsn.typed("psql", "-Atc", "select count(*) > 0 from pgvitals.dataset").stdout == "t\n"
-        (told,) = json.loads(by_dsn.typed("status", "--json").stdout)
+        (told,) = json.loads(by_dsn.typed("status", "--json").stdout)["labs"]
         assert (told["kind"], told["profile"]) == ("external", "quick")
         assert PASSWORD not in up.stdout + up.stderr + bench.stdout + bench.stderr + str(told)
     finally:

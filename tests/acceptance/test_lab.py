@@ -44,7 +44,7 @@ def test_a_lab_that_is_up_is_not_started_again(lab) -> None:
 
 
 def test_status_tells_what_the_lab_holds(lab) -> None:
-    (told,) = parsed(lab.typed("status", "--json"))
+    (told,) = parsed(lab.typed("status", "--json"))["labs"]
     assert (told["answers"], told["stays"], told["kind"], told["profile"]) == (True, True, "embedded", "quick")
     assert told["suite"] == str(lab.folder)
     rows = lab.typed("psql", "-Atc", "select count(*) from pazpaz.appointments").stdout
@@ -244,7 +244,7 @@ def test_down_ends_what_up_started(fresh, options: tuple[str, ...]) -> None:
     (state,) = fresh.states()
     assert state.server is not None
     assert state.server.alive()
-    (empty,) = parsed(fresh.typed("status", "--json"))
+    (empty,) = parsed(fresh.typed("status", "--json"))["labs"]
     assert (empty["profile"], empty["rows"]) == (None, None)
     assert "the lab holds no dataset yet; fill it with `pgvitals load`" in fresh.typed("bench").stderr
     done = fresh.typed("down", *options)

@@ -38,6 +38,10 @@ def load(
         str | None,
         typer.Option("--shard", metavar="K/N", help="Load only the K-th of N shares; other machines load the others."),
     ] = None,
+    no_reuse: Annotated[
+        bool,
+        typer.Option("--no-reuse", help="Load really: clone no kept dataset, and keep none. So do --jobs and --shard."),
+    ] = False,
     describe: Annotated[
         bool, typer.Option("--describe", help="Then check what the recipes claim about the rows, and show them.")
     ] = False,
@@ -45,7 +49,8 @@ def load(
 ) -> None:
     """Migrate the lab database to the newest revisions and fill it.
 
-    A load that was interrupted, or killed, goes on where it was.
+    A dataset that is kept from before is cloned into an empty lab, and with --fresh into any (`pgvitals status` lists
+    them). A load that was interrupted, or killed, goes on where it was.
     """
     from pgvitals import tables, workbench
     from pgvitals.dataset.parts import parse_shard
@@ -66,6 +71,7 @@ def load(
             fresh=fresh,
             jobs=jobs,
             shard=share,
+            use_kept=not no_reuse and jobs is None,
         )
     except KeyboardInterrupt:
         raise workbench.interrupted(request.suite, database) from None

@@ -36,8 +36,11 @@ def up(postgres: PostgresOption = "auto", as_json: JsonOption = False) -> None:
 def down(
     every: Annotated[bool, typer.Option("--all", help="Of every suite of this user, not only this one.")] = False,
 ) -> None:
-    """Stop the lab server (or, on an external one, drop the databases that we made there)."""
-    from pgvitals.lab.reap import halt, reap
+    """Stop the lab server (or, on an external one, drop the databases that we made there).
+
+    Datasets that an embedded server keeps are parked for the next one; `pgvitals clean` removes them.
+    """
+    from pgvitals.lab.reap import reap, retire
     from pgvitals.lab.state import all_states
     from pgvitals.suite import find_suite
 
@@ -47,20 +50,24 @@ def down(
     states = [state for state in all_states() if state.persistent and root in (None, state.suite)]
     for state in states:
         with terminal.step(f"stop {state.kind} server {state.id}"):
-            halt(state)
+            why_not = retire(state)
+        if why_not:
+            terminal.say(f"the datasets that it kept are gone with it: {why_not}")
     if not states:
         terminal.line("no lab server was up")
 
 
 def status(as_json: JsonOption = False) -> None:
-    """What is up: servers, their databases, and what they hold."""
-    from pgvitals import standing_labs
+    """What is up: servers, their databases, and what they hold; and the datasets that are kept."""
+    from pgvitals import kept_datasets, standing_labs
 
     terminal = Terminal(quiet=as_json)
-    labs = standing_labs.describe()
+    labs, kept = standing_labs.describe(), kept_datasets.describe()
     terminal.show(standing_labs.table(labs))
+    for part in kept_datasets.tables(kept):
+        terminal.show(part)
     if as_json:
-        print_json(labs)
+        print_json({"labs": labs, "kept": kept})
 
 
 def psql(context: typer.Context) -> None:

@@ -29,7 +29,9 @@ def recipe_version(system: System) -> str:
 
 def migrations_version(system: System) -> str:
     """16 hexadecimal digits over the system's migrations: a revision that was edited is another one."""
-    return _digest(*_contents(system.folder, system.migrations_path.rglob("*.py")))
+    # A revision may read its statements from another file beside it.
+    files = [path for path in system.migrations_path.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return _digest(*_contents(system.folder, files))
 
 
 @cache
