@@ -6,6 +6,7 @@ reads the same file through :func:`load_query`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class Query:
     def writes(self) -> bool:
         """Whether the statement may change rows; its transaction is rolled back then."""
         return self.ends == "rollback"
+
+    @property
+    def digest(self) -> str:
+        """Of the statement and of where its parameters come from: what is asked is the same while it is."""
+        return hashlib.sha256(f"{self.sql}\0{self.params}".encode()).hexdigest()[:12]
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -122,4 +122,5 @@ def _record(samples: pd.DataFrame, task: Task, overall_budget: float, plan: tupl
         under_disturbance=found.under_disturbance,
         plan=plan[0],
         plan_hash=plan[1],
+        statement=task.query.digest,
     )

@@ -158,6 +158,7 @@ class Latency:
     executions: int | None = None  # warm-up included: what index scans divide by
     ends: str = "commit"  # rollback: a write, measured without what a COMMIT costs
     under_disturbance: bool = False  # percentiles and interval are over all batches, not over the quiet ones only
+    statement: str = ""  # digest of the statement and of where its parameters come from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
