@@ -1,8 +1,9 @@
-"""Homes of their own for tests that start servers, and clients in other processes that can be killed."""
+"""Homes of their own for tests that start servers; clients and loads in other processes that can be killed."""
 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 import signal
@@ -16,10 +17,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
 
+from pgvitals.lab import Database
+from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.guard import MARKER_SCHEMA
 from pgvitals.lab.reap import reap
 from pgvitals.lab.state import State, home, load_state
 
@@ -60,6 +65,37 @@ try:
     sys.stdin.readline()
 finally:
     server.stop()
+"""
+
+LOAD = """
+import json, sys, time
+from pathlib import Path
+from pgvitals.dataset import parts
+from pgvitals.dataset.load import load_parts
+from pgvitals.lab import attach
+from pgvitals.suite import find_suite
+
+asked = json.loads(sys.argv[1])
+parts.PART_ROWS = parts.WIDE_PART_ROWS = asked["part_rows"]
+seen = 0
+
+def progress(step):
+    global seen
+    seen += step.phase == asked["stop_in"]
+    if seen == asked["stop_at"]:
+        print("here", flush=True)
+        time.sleep(3600)
+
+suite = find_suite(Path(asked["suite"]))
+shard = parts.parse_shard(asked["shard"]) if asked["shard"] else None
+found = load_parts(
+    suite, attach(suite), suite.profiles.get("smoke"), systems=asked["systems"], jobs=asked["jobs"], shard=shard,
+    progress=progress,
+)
+print(json.dumps({
+    "checksum": found.dataset.checksum if found.dataset else None,
+    "missing": {each.system: len(each.parts) for each in found.missing},
+}))
 """
 
 
@@ -126,6 +162,90 @@ class Home:
         sockets = [f"/tmp/pgvitals-{id_}" for id_ in self.seen | self.ids()]  # noqa: S108
         folders = [str(path) for path in (self.path / "servers").rglob("*")]
         return self.processes() + folders + [path for path in sockets if Path(path).exists()]
+
+
+class Loading:
+    """A load of the smoke profile in processes of its own, in parts of few rows.
+
+    With ``stop_in`` it stands still at the ``stop_at``-th word of a phase, until it is killed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *systems: str,
+        jobs: int = 1,
+        shard: str = "",
+        stop_in: str = "",
+        stop_at: int = 1,
+        part_rows: int = 1_000,
+    ) -> None:
+        asked = {
+            "suite": str(REPOSITORY),
+            "systems": systems,
+            "jobs": jobs,
+            "shard": shard,
+            "stop_in": stop_in,
+            "stop_at": stop_at,
+            "part_rows": part_rows,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LOAD, json.dumps(asked)],
+            env={**os.environ, **database.environment()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def until_it_stands(self) -> None:
+        """Wait until it is where it was to stop."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line == "here\n", self.process.communicate()[1]
+
+    def told(self) -> dict[str, Any]:
+        """What it came to."""
+        out, err = self.process.communicate(timeout=10 * PATIENCE_S)
+        assert self.process.returncode == 0, err
+        return dict(json.loads(out))
+
+    def kill(self) -> None:
+        """End the whole group at once, and look that nothing of it works on."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+        assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
+
+
+@pytest.fixture
+def loading() -> Iterator[Callable[..., Loading]]:
+    """Start a load in processes of its own."""
+    made: list[Loading] = []
+
+    def start(*given: Any, **how: Any) -> Loading:
+        made.append(Loading(*given, **how))
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.kill()
+
+
+@pytest.fixture
+def schema_dump(tmp_path: Path) -> Callable[[Database], list[str]]:
+    """The schema as pg_dump writes it, without our marker: a witness that shares nothing with the code under test."""
+
+    def dump(database: Database) -> list[str]:
+        program = shutil.which("pg_dump", path=str(bin_dir()))
+        assert program is not None
+        arguments = [program, "--schema-only", f"--exclude-schema={MARKER_SCHEMA}", "--dbname", database.conninfo()]
+        out = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert "CREATE INDEX" in out.stdout
+        return [line for line in out.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+
+    return dump
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Loading: the same rows every time, all or nothing, and a catalog that is afterwards what it was before."""
 
-import shutil
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -13,7 +11,6 @@ from pgvitals.dataset.checksum import table_checksum
 from pgvitals.dataset.load import load, load_timed
 from pgvitals.dataset.recipe import load_recipe
 from pgvitals.errors import DatasetError, GuardError
-from pgvitals.lab.embedded import bin_dir
 from pgvitals.lab.guard import MARKER_SCHEMA
 from pgvitals.lab.migrate import upgrade
 
@@ -62,15 +59,6 @@ def migrated(suite, database):
 
 def one(conn, query):
     return conn.execute(query).fetchone()[0]
-
-
-def schema_dump(database, tmp_path):
-    """The schema as pg_dump writes it: a witness that shares nothing with the code under test."""
-    dump = shutil.which("pg_dump", path=str(bin_dir()))
-    arguments = [dump, "--schema-only", f"--exclude-schema={MARKER_SCHEMA}", "--dbname", database.conninfo()]
-    out = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "CREATE INDEX" in out.stdout
-    return [line for line in out.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
 def rows_by_table(database, schema):
@@ -122,7 +110,7 @@ def test_one_changed_value_changes_the_checksum_of_its_table_alone(suite, migrat
 # What was there stays
 
 
-def test_the_catalog_is_afterwards_what_it_was_before(suite, migrated, smoke, tmp_path):
+def test_the_catalog_is_afterwards_what_it_was_before(suite, migrated, smoke, schema_dump):
     with migrated.connect() as conn:
         for oddity in (
             "comment on constraint pk_clients on pazpaz.clients is 'the key''s comment'",
@@ -148,9 +136,9 @@ def test_the_catalog_is_afterwards_what_it_was_before(suite, migrated, smoke, tm
             "alter table pazpaz.clients enable row level security, force row level security",
         ):
             conn.execute(oddity)
-    before = schema_dump(migrated, tmp_path)
+    before = schema_dump(migrated)
     load(suite, migrated, smoke)
-    assert schema_dump(migrated, tmp_path) == before
+    assert schema_dump(migrated) == before
     with migrated.connect() as conn:
         assert one(conn, "select count(*) from pg_index where not indisvalid") == 0
 
@@ -171,7 +159,7 @@ def test_a_value_that_the_server_quotes_is_not_repeated(suite, migrated, smoke):
     assert str(caught.value) == "loading system 'pazpaz' failed: InvalidTextRepresentation (SQLSTATE 22P02)"
 
 
-def test_a_catalog_that_would_come_back_different_undoes_the_load(suite, migrated, smoke, tmp_path):
+def test_a_catalog_that_would_come_back_different_undoes_the_load(suite, migrated, smoke, schema_dump):
     with migrated.connect() as conn:
         conn.execute(
             "create function public.meddle() returns event_trigger language plpgsql as $$ declare made record; begin"
@@ -182,10 +170,10 @@ def test_a_catalog_that_would_come_back_different_undoes_the_load(suite, migrate
             "create event trigger meddle on ddl_command_end when tag in ('CREATE INDEX')"
             " execute function public.meddle()"
         )
-    before = schema_dump(migrated, tmp_path)
+    before = schema_dump(migrated)
     with pytest.raises(DatasetError, match=r"index pazpaz\.ix_\w+ would not be after loading what it was before"):
         load(suite, migrated, smoke)
-    assert schema_dump(migrated, tmp_path) == before
+    assert schema_dump(migrated) == before
     assert set(rows_by_table(migrated, "pazpaz").values()) == {0}
 
 
