@@ -7,6 +7,7 @@ the city's real prefix, and telephone numbers with its area code.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -69,7 +70,7 @@ _ZONE_OF_CITY = {
     "Knoxville": "America/New_York",
     "Chattanooga": "America/New_York",
 }
-_ZIP_CODES = 40
+_ZIP_CODES = 33  # of a city: as many as three cities need to share a prefix
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,12 @@ def places() -> Places:
     rows = [line.rsplit(" ", 3) for line in _CITIES.replace("\n", "|").split("|") if line]
     city = np.repeat([name.encode() for name, *_ in rows], _ZIP_CODES)
     state = np.repeat([code.encode() for _, code, *_ in rows], _ZIP_CODES)
-    codes = [f"{prefix}{number:02d}".encode() for _, _, prefix, _ in rows for number in range(1, _ZIP_CODES + 1)]
+    taken: Counter[str] = Counter()  # codes of a prefix, by cities before
+    codes = []
+    for _, _, prefix, _ in rows:
+        first = 1 + taken[prefix]
+        codes += [f"{prefix}{number:02d}".encode() for number in range(first, first + _ZIP_CODES)]
+        taken[prefix] += _ZIP_CODES
     zones = [_ZONE_OF_CITY.get(name, _ZONES[code]) for name, code, *_ in rows]
     size = np.multiply.outer(np.arange(len(rows)) + 10, np.arange(_ZIP_CODES) + 2).ravel()
     weights = np.empty(len(size))
