@@ -60,9 +60,9 @@ class FactTable:
     def _repr_html_(self) -> str:
         if self.facts.empty:
             return f"<p>{html.escape(self.empty)}</p>"
-        style = self.facts.style.hide(axis="index").map(_marked, subset=["outcome"])
+        style = self.facts.style.hide(axis="index").format(escape="html").map(_marked, subset=["outcome"])
         style = style.set_properties(subset=["fact", "expected"], **{"text-align": "left"})
-        return style.set_properties(subset=["value"], **{"white-space": "nowrap"}).to_html(escape=True)
+        return style.set_properties(subset=["value"], **{"white-space": "nowrap"}).to_html()
 
     def __repr__(self) -> str:
         return self.empty if self.facts.empty else self.facts.to_string(index=False)

@@ -44,7 +44,7 @@ class Expectation:
             return self.range
         middle = numbers[self.around]
         low, high = self.range.low or 0.0, self.range.high or 0.0
-        return Range(low=round(middle + low, 12), high=round(middle + high, 12))
+        return Range(low=middle + low, high=middle + high)
 
 
 def parse_expectation(text: str, names: tuple[str, ...] = ("zipf",)) -> Expectation:
@@ -72,7 +72,7 @@ def parse_expectation(text: str, names: tuple[str, ...] = ("zipf",)) -> Expectat
             return Expectation(range=Range(low=-margin, high=margin), around=found["middle"])
         if not found["middle"][0].isalpha():
             middle = _finite(text, found["middle"])
-            return Expectation(range=Range(low=round(middle - margin, 12), high=round(middle + margin, 12)))
+            return Expectation(range=Range(low=middle - margin, high=middle + margin))
     raise FactError(f"'expect' must be like {FORMS}; got {text!r}")
 
 
