@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pgvitals.measure.plan import fingerprint, numbered, shape, walk
+from pgvitals.measure.plan import numbered
+from pgvitals.measure.plan_shape import fingerprint, shape, walk
 from pgvitals.query import Query
 
 PLAN: dict[str, Any] = {

@@ -1,45 +1,41 @@
-"""What the planner does with a query: EXPLAIN plans, without row values, and a fingerprint of them."""
+"""What the planner does with a query: EXPLAIN plans without row values, and what it knew of the relations."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
+from pgvitals.measure.plan_shape import Plan, fingerprint, shape, walk
 from pgvitals.measure.runner import Call, Runner, failure
 from pgvitals.measure.task import Task
 from pgvitals.query import Query
 
-Plan = dict[str, Any]
-
 _PLACEHOLDER = re.compile(r"%%|%\((?P<name>\w+)\)s")
-_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w\"])", re.IGNORECASE)
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])(?<!Plan )-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w\"])", re.IGNORECASE)
+"""A string or a number; that of an InitPlan or SubPlan is its name."""
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|(?P<string>'(?:[^']|'')*')", re.DOTALL)
-_CONDITIONS = (
-    "Index Cond",
-    "Recheck Cond",
-    "Filter",
-    "Hash Cond",
-    "Merge Cond",
-    "Join Filter",
-    "TID Cond",
-    "One-Time Filter",
-    "Order By",
-)
 _NAMES = {
     *("Node Type", "Partial Mode", "Parent Relationship", "Subplan Name", "Join Type", "Strategy", "Operation"),
     *("Schema", "Relation Name", "Alias", "Index Name", "CTE Name", "Function Name", "Tuplestore Name", "Command"),
     *("Scan Direction", "Sort Method", "Sort Space Type", "Cache Mode", "Storage", "Custom Plan Provider"),
 }
 """What a plan says in words that hold no literal; every other text of it may."""
-_SHAPE = ("Node Type", "Relation Name", "Index Name", "Join Type", "Strategy", "Scan Direction", "Subplan Name")
+_RELATIONS = """
+    select c.relname,
+        greatest(c.reltuples, 0)::bigint as rows,
+        pg_stat_get_mod_since_analyze(c.oid) as changed_since_analyze,
+        exists (select from pg_statistic s where s.starelid = c.oid) as has_statistics,
+        array(select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid
+            where x.indrelid = c.oid and x.indisvalid order by 1) as indexes
+    from pg_class c
+    where c.relnamespace = %s::regnamespace and c.relkind in ('r', 'p', 'm')
+"""
 
 
 def numbered(query: Query) -> str:
@@ -51,13 +47,16 @@ def numbered(query: Query) -> str:
 def capture(database: Database, task: Task) -> list[dict[str, Any]]:
     """EXPLAIN (ANALYZE, BUFFERS, SETTINGS) for a large, a middle and a small tenant, custom and generic.
 
-    Returns one dict a plan: tenant_rank, mode, shape (one line), fingerprint, plan. Literals that do not
-    stand in the statement itself are replaced by ``'?'``, wherever the plan has them: they are row values.
+    Returns one dict a plan: tenant_rank, mode, shape (one line), fingerprint, plan, and relations: for each one
+    that the plan reads its rows as the planner counts them, how many changed since the last ANALYZE, whether it has
+    statistics at all, and its indexes. Literals that do not stand in the statement itself are replaced by ``'?'``,
+    wherever the plan has them: they are row values.
 
     Raises:
         MeasureError: the query fails.
     """
     found = []
+    known = _relations(database, task.system.schema_name)
     with Runner(database, task.role) as runner:
         for index in _spread(task):
             for mode in ("custom", "generic"):
@@ -68,6 +67,11 @@ def capture(database: Database, task: Task) -> list[dict[str, Any]]:
                         "mode": mode,
                         "shape": shape(plan["Plan"]),
                         "fingerprint": fingerprint(plan["Plan"]),
+                        "relations": {
+                            name: known[name]
+                            for name in dict.fromkeys(node.get("Relation Name") for node in walk(plan["Plan"]))
+                            if name in known
+                        },
                         "plan": plan,
                     }
                 )
@@ -84,40 +88,19 @@ def shape_for_largest(database: Database, task: Task) -> str:
         return shape(_explain(runner, task.calls[_spread(task)[0]], "custom")["Plan"])
 
 
-def shape(node: Plan) -> str:
-    """One line: the nodes from top to bottom with the indexes they use.
-
-    Left out is what every plan under row-level security has alike: the reading of the tenant's setting, and
-    the gate that compares it once.
-    """
-    return " > ".join(_label(each) for each in walk(node) if not _is_gate(each)) or _label(node)
-
-
-def _is_gate(node: Plan) -> bool:
-    return node.get("Node Type") == "Result" and (
-        node.get("Parent Relationship") == "InitPlan" or "One-Time Filter" in node
-    )
-
-
-def fingerprint(node: Plan) -> str:
-    """A short hash of the plan's shape: equal when nodes, relations, indexes and conditions are equal."""
-    parts = [[each.get(key) for key in (*_SHAPE, *_CONDITIONS)] for each in walk(node)]
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
-
-
-def walk(node: Plan) -> Iterator[Plan]:
-    """The node and everything below it, depth first."""
-    yield node
-    for child in node.get("Plans", []):
-        yield from walk(child)
-
-
 def _spread(task: Task) -> list[int]:
     """Positions of parameters of the largest, the middle and the smallest tenant drawn."""
     ranks = sorted({rank for rank in task.ranks if rank is not None})
     if not ranks:
         return [0]
     return [task.ranks.index(rank) for rank in dict.fromkeys((ranks[0], ranks[len(ranks) // 2], ranks[-1]))]
+
+
+def _relations(database: Database, schema: str) -> dict[str, dict[str, Any]]:
+    """Relation -> what the planner knows of it; names are those of one schema, as a plan has them."""
+    with database.connect() as conn, conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_RELATIONS, (schema,)).fetchall()
+    return {row.pop("relname"): row for row in rows}
 
 
 def _explain(runner: Runner, call: Call, mode: str) -> Plan:
@@ -160,12 +143,3 @@ def _is_own(literal: str, own: frozenset[str]) -> bool:
     if literal.startswith("'{") and literal.endswith("}'"):
         return all(f"'{part.strip(chr(34))}'" in own for part in literal[2:-2].split(","))
     return literal in own
-
-
-def _label(node: Plan) -> str:
-    name = str(node.get("Operation", node["Node Type"]))  # Insert, not ModifyTable
-    if index := node.get("Index Name"):
-        return f"{name} {index}"
-    if relation := node.get("Relation Name"):
-        return f"{name} {relation}"
-    return name

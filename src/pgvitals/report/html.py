@@ -20,6 +20,7 @@ from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import SHOWN_MOST as UNUSED_SHOWN
 from pgvitals.report.index_review import IndexReview, review_indexes
 from pgvitals.report.lookup_groups import MANY, ROLLED_BACK, WRITES_NOTE, left_out, lookup_groups, writes
+from pgvitals.report.plan_review import review_plans
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import NOT_MEASURED, headline, judge_run, load_reason, tally, worst_first
 from pgvitals.results.outcome import Outcome
@@ -70,6 +71,7 @@ def render_html(run: Run) -> str:
         groups=lookup_groups(gate) if gate else (),
         many=gate is not None and len(gate.queries) > MANY,
         confidence=_confidence(gate),
+        plan_review=review_plans(run.plans) if run.plans else None,
         meter=_meter(gate),
         indexes=indexes,
         indexes_shown=UNUSED_SHOWN,

@@ -14,6 +14,7 @@ from pgvitals.report.files import files_of
 from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import review_indexes
 from pgvitals.report.lookup_groups import MANY, WRITES_NOTE, left_out, writes
+from pgvitals.report.plan_review import PlanRemark, review_plans
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import Verdict, headline, judge_run, load_reason, worst_first
 from pgvitals.report.wording import budget as budget_of
@@ -54,7 +55,7 @@ def render_markdown(run: Run) -> str:
     sections = [
         _top(run, verdict),
         "## Latency\n\n" + _latency(run.gate),
-        *(["## Plans\n\n" + _plans(run.gate)] if run.gate and any(q.plan for q in run.gate.queries) else []),
+        *(["## Plans\n\n" + _plans(run, run.gate)] if run.gate and any(q.plan for q in run.gate.queries) else []),
         "## Indexes\n\n" + _indexes(run),
         "## Load test\n\n" + _load(run),
         "## Audit\n\n" + _audit(run),
@@ -158,9 +159,19 @@ def _p95(q: Latency) -> str:
     return f"{ms(q.p95_ms)} [{interval}]"
 
 
-def _plans(gate: Gate) -> str:
-    """The plan of each lookup for the largest tenant: what a changed latency is often about."""
-    return "".join(f"- {code(f'{q.system}/{q.query}')}: {code(q.plan)}\n" for q in gate.queries if q.plan)
+def _plans(run: Run, gate: Gate) -> str:
+    """What the plans say, and the plan of each lookup for the largest tenant: what changed latency is often about."""
+    review = review_plans(run.plans)
+    parts = [_remarks(review.alarms)] if review.alarms else []
+    if review.remarks:
+        title = plural(len(review.remarks), "remark")
+        parts.append(f"<details><summary>{title} about the plans</summary>\n\n{_remarks(review.remarks)}\n</details>\n")
+    parts.append("".join(f"- {code(f'{q.system}/{q.query}')}: {code(q.plan)}\n" for q in gate.queries if q.plan))
+    return "\n".join(parts)
+
+
+def _remarks(remarks: Iterable[PlanRemark]) -> str:
+    return "".join(f"- **{text(each.kind)}**, {code(each.query)}: {text(each.words)}\n" for each in remarks)
 
 
 def _indexes(run: Run) -> str:

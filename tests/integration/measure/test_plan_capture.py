@@ -10,7 +10,8 @@ import pytest
 
 from pgvitals.errors import MeasureError
 from pgvitals.lab import Database
-from pgvitals.measure.plan import capture, walk
+from pgvitals.measure.plan import capture
+from pgvitals.measure.plan_shape import walk
 from pgvitals.measure.task import Task
 
 MakeTasks = Callable[..., list[Task]]

@@ -13,7 +13,7 @@ from pgvitals.dataset.load import load
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import upgrade
 from pgvitals.measure.params import draw
-from pgvitals.measure.plan import walk
+from pgvitals.measure.plan_shape import walk
 from pgvitals.measure.runner import Runner
 from pgvitals.measure.task import make_tasks
 from pgvitals.query import Query
