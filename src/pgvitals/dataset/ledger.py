@@ -6,6 +6,7 @@ load is whole. A part's rows and its line here are one transaction, so after any
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _LOADING = sql.Identifier(MARKER_SCHEMA, "loading")
 _PART = sql.Identifier(MARKER_SCHEMA, "loaded_part")
 _DEFERRED = sql.Identifier(MARKER_SCHEMA, "deferred")
 _TURN, _AT_WORK = 20_250_106, 20_250_107  # the first halves of our advisory locks' keys
+_ASK_AGAIN_S = 0.1
 _PATIENCE = "10s"  # for backends of a killed load to notice
 
 _TABLES = (
@@ -81,8 +83,13 @@ def connect(database: Database) -> Connection:
 
 @contextmanager
 def turn(conn: Connection) -> Iterator[None]:
-    """One process at a time migrates, prepares and finishes a database; the others wait here."""
-    conn.execute("select pg_advisory_lock(%s, 0)", (_TURN,))
+    """One process at a time migrates, prepares and finishes a database; the others wait here.
+
+    They ask again and again: a statement that waited in the server would hold a snapshot, and a migration that
+    builds an index concurrently waits for every older snapshot.
+    """
+    while conn.execute("select pg_try_advisory_lock(%s, 0)", (_TURN,)).fetchone() != (True,):
+        time.sleep(_ASK_AGAIN_S)
     try:
         yield
     finally:
