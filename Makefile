@@ -83,7 +83,7 @@ docs: install ## Generate docs/rules from the rules
 	@python -m pgvitals.audit docs docs/rules
 
 .PHONY: clean
-clean: ## Stop the lab and remove what was made (.venv and reports/runs included)
-	@test ! -x $(BIN)/pgvitals || pgvitals down
+clean: ## Stop the lab and remove what was made (kept datasets, .venv and reports/runs included)
+	@test ! -x $(BIN)/pgvitals || { pgvitals down && pgvitals clean; }
 	@rm -rf .venv reports/runs reports/latest .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
