@@ -28,7 +28,7 @@ def node(kind: str, *below: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"Node Type": kind, **measured, **more, "Plans": list(below)}
 
 
-def index_scan(index: str = "ix_a", **more: Any) -> dict[str, Any]:
+def index_scan(index: Any = "ix_a", **more: Any) -> dict[str, Any]:
     """The usual plan."""
     found = {"Relation Name": "orders", "Index Name": index, "Index Cond": "(a = '?'::text)"}
     return node("Index Scan", **{**found, **more})
@@ -193,6 +193,15 @@ def test_a_generic_plan_that_costs_much_more_is_an_alarm_and_says_who_used_it() 
     (alarm,) = review_plans(plans).alarms
     assert alarm.kind == "Generic plan, much costlier"
     assert "blocks 40 → 4,000; the server took the generic one for 28 of 33 executions" in alarm.words
+
+
+def test_a_costly_generic_plan_that_the_server_never_took_is_a_remark() -> None:
+    used = {"generic": 0, "custom": 33}
+    dear = captured(index_scan(**{"Shared Hit Blocks": 4000}), mode="generic")
+    review = review_plans({QUERY: [captured(seq_scan(), server_used=used), dear]})
+    assert review.alarms == ()
+    (remark,) = review.remarks
+    assert remark.words.endswith("the server kept to custom plans")
 
 
 def test_a_generic_plan_that_differs_and_costs_no_more_is_a_remark() -> None:

@@ -18,7 +18,7 @@ Plans = Mapping[str, Sequence[Captured]]
 """``system/query`` -> its captured plans, the largest tenant's first, custom before generic."""
 
 TENANTS = ("largest", "middle", "smallest")
-MUCH_COSTLIER, COSTLIER_BLOCKS = 4.0, 100
+MUCH_COSTLIER, COSTLIER_BLOCKS = 4.0, 500
 """A plan is much costlier if it touches that many times the blocks, and that many blocks more."""
 WORSE, WORSE_BLOCKS = 2.0, 50
 STALE_FROM = 0.1
@@ -79,7 +79,7 @@ def generic_changes(plans: Plans) -> tuple[PlanChange, ...]:
 
 
 def is_much_costlier(change: PlanChange) -> bool:
-    """Whether the second plan touches at least four times the blocks, and 100 more."""
+    """Whether the second plan touches at least four times the blocks, and 500 more."""
     return change.blocks_after >= max(MUCH_COSTLIER * change.blocks_before, change.blocks_before + COSTLIER_BLOCKS)
 
 

@@ -1,7 +1,7 @@
 """What the captured plans of a run have to say: alarms first, then what is good to know.
 
-An alarm is a generic plan that costs some tenant much more than its custom one, or an estimate that is far off
-because statistics are stale or missing. That a large tenant has another plan than a small one, or that an estimate
+An alarm is a generic plan that costs some tenant much more than its custom one, unless the server never took it, or
+an estimate that is far off because statistics are stale or missing. That a large tenant has another plan than a small one, or that an estimate
 is off for another reason, is as often right as wrong: a remark.
 """
 
@@ -57,7 +57,9 @@ def review_plans(plans: Plans) -> PlanReview:
         costlier = is_much_costlier(change)
         kind = "Generic plan, much costlier" if costlier else "Generic plan"
         words = "; ".join(part for part in (change.words, _used(plans[change.query])) if part)
-        (alarms if costlier else remarks).append(PlanRemark(query=change.query, kind=kind, words=words))
+        (alarms if costlier and not _kept_to_custom(plans[change.query]) else remarks).append(
+            PlanRemark(query=change.query, kind=kind, words=words)
+        )
     remarks += [_of_tenant(change) for change in tenant_changes(plans)]
     return PlanReview(alarms=tuple(alarms), remarks=tuple(sorted(remarks, key=lambda remark: remark.query)))
 
@@ -76,12 +78,17 @@ def _one_each(found: Sequence[Misestimate]) -> list[Misestimate]:
     return list(worst.values())
 
 
+def _kept_to_custom(captured: Sequence[Captured]) -> bool:
+    used = captured[0].get("server_used")
+    return bool(used) and not used["generic"]
+
+
 def _used(captured: Sequence[Captured]) -> str:
     """How often the server itself took the generic plan while it was measured, if that was counted."""
     used = captured[0].get("server_used")
     if not used:
         return ""
     executions = used["generic"] + used["custom"]
-    if not used["generic"]:
+    if _kept_to_custom(captured):
         return "the server kept to custom plans"
     return f"the server took the generic one for {count(used['generic'])} of {count(executions)} executions"
