@@ -1,8 +1,8 @@
 """What the captured plans of a run have to say: alarms first, then what is good to know.
 
 An alarm is a generic plan that costs some tenant much more than its custom one, unless the server never took it, or
-an estimate that is far off because statistics are stale or missing. That a large tenant has another plan than a small one, or that an estimate
-is off for another reason, is as often right as wrong: a remark.
+an estimate that is far off because statistics are stale or missing. That a large tenant has another plan than a
+small one, or that an estimate is off for another reason, is as often right as wrong: a remark.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _one_each(found: Sequence[Misestimate]) -> list[Misestimate]:
 
 def _kept_to_custom(captured: Sequence[Captured]) -> bool:
     used = captured[0].get("server_used")
-    return bool(used) and not used["generic"]
+    return used is not None and not used["generic"]
 
 
 def _used(captured: Sequence[Captured]) -> str:
