@@ -274,6 +274,8 @@ def test_a_large_table_is_several_row_groups_of_one_file(
 ) -> None:
     monkeypatch.setattr(parquet, "GROUP_ROWS", 300)
     monkeypatch.setattr(parquet, "GROUP_BYTES", 100_000)
+    monkeypatch.setattr(parquet, "SLICE_ROWS", 100)
+    monkeypatch.setattr(parquet, "SLICE_BYTES", 50_000)
     with animals.connect() as conn:
         conn.execute("insert into zoo.keepers select i, 'k' || i from generate_series(1, 1000) i")
         conn.execute("insert into zoo.keepers select i, repeat('x', 30000) from generate_series(1001, 1010) i")
