@@ -27,7 +27,8 @@ def returning(stream: Stream, known: I64, practitioner: I64, among: int, week: I
         practitioner: who is visited, from 0 up to ``among``; 0 where it does not matter.
         among: how many practitioners there are. While they outnumber the clients, several share a client.
         week: a number of the visit's week.
-        others: where the row before had the same hour, and somebody else shall come if there is anybody.
+        others: where the row before had the same hour, and somebody else shall come if there is anybody;
+            never twice in a row.
     """
     n = len(known)
     own = known // among
