@@ -15,10 +15,11 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
 from pgvitals.errors import MeasureError, MigrationError
-from pgvitals.impact.rounds import AFTER, BEFORE, PLACEBO, Rounds, measure_rounds
+from pgvitals.impact.rounds import AFTER, BEFORE, PLACEBO, measure_rounds
 from pgvitals.impact.sizes import compare_sizes, sizes
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import script, upgrade
+from pgvitals.measure.paired import Rounds
 from pgvitals.measure.params import tenant_ranks
 from pgvitals.measure.plan import shape_for_largest
 from pgvitals.measure.prepare import at_rest
