@@ -36,7 +36,9 @@ def facts_about(run: Run, *about: str) -> pd.DataFrame:
     Columns: outcome, system, about, fact, value, expected, of (how many things the value is computed from). Without
     rows where the run's systems claim nothing about that.
     """
+    order = {name: number for number, name in enumerate(about)}
     chosen = [fact for fact in run.facts if not about or fact.about in about]
+    chosen.sort(key=lambda fact: (fact.system, order.get(fact.about, 0)))
     return pd.DataFrame(
         {
             "outcome": [fact.outcome.value for fact in chosen],
@@ -61,8 +63,9 @@ class FactTable:
         if self.facts.empty:
             return f"<p>{html.escape(self.empty)}</p>"
         style = self.facts.style.hide(axis="index").format(escape="html").map(_marked, subset=["outcome"])
-        style = style.set_properties(subset=["fact", "expected"], **{"text-align": "left"})
-        return style.set_properties(subset=["value"], **{"white-space": "nowrap"}).to_html()
+        style = style.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
+        narrow = [name for name in self.facts if name != "fact"]
+        return style.set_properties(subset=narrow, **{"white-space": "nowrap"}).to_html()
 
     def __repr__(self) -> str:
         return self.empty if self.facts.empty else self.facts.to_string(index=False)
@@ -71,6 +74,8 @@ class FactTable:
 def show_facts(run: Run, *about: str) -> FactTable:
     """The facts about some part of the rows as a table for a notebook; see :func:`facts_about`."""
     found = facts_about(run, *about)
+    if len(about) == 1:
+        found = found.drop(columns="about")
     return FactTable(found, f"The systems of this run claim nothing about {', '.join(about) or 'their rows'}.")
 
 

@@ -53,12 +53,15 @@ def load(
     them). A load that was interrupted, or killed, goes on where it was.
     """
     from pgvitals import tables, workbench
+    from pgvitals.dataset import declared
     from pgvitals.dataset.parts import parse_shard
     from pgvitals.lab import attach
 
     terminal = Terminal(quiet=as_json)
     share = parse_shard(shard) if shard else None
     request = make_request(terminal, profile, system, postgres, seed, None)
+    if describe:
+        declared.check(request.suite, request.systems)
     database = attach(request.suite, postgres)
     try:
         dataset = workbench.fill_shard(
@@ -93,6 +96,8 @@ def _describe(request: Request, database: Database, dataset: Dataset, terminal: 
         found = describe(
             request.suite, database, request.profile, request.systems, seed=request.seed, progress=bar.batches
         )
+    if not found.facts:
+        terminal.say("no facts are declared (facts/*.sql in a system's folder)")
     for each in dataset_tables.description_tables(found):
         terminal.show("")
         terminal.show(each)

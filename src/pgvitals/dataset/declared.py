@@ -68,6 +68,17 @@ def pictures_of(suite: Suite, systems: Iterable[System]) -> tuple[Picture, ...]:
     return found
 
 
+def check(suite: Suite, systems: Iterable[System]) -> None:
+    """Read everything that is declared, so that a broken file is found before a server starts.
+
+    Raises:
+        FactError: as for facts.
+    """
+    chosen = tuple(systems)
+    facts_of(suite, chosen)
+    pictures_of(suite, chosen)
+
+
 def load_fact(path: Path, system: System) -> DeclaredFact:
     """Read one fact.
 

@@ -192,7 +192,7 @@ def day(visits: pd.DataFrame, width: float = WIDE) -> Chart:
     first, last = min(8.0, visits["from_hour"].min()), max(18.0, visits["until_hour"].max())
     for number, (name, part) in enumerate(systems):
         top = 34 + panel * number
-        axes = chart.axes_at(_LEFT + 30, top + _HEAD, _RIGHT, chart.height_px - top - panel + 30)
+        axes = chart.axes_at(_LEFT + 30, top + _HEAD, _RIGHT + 14, chart.height_px - top - panel + 30)
         chart.write(8, top + 12, name, fontweight="bold")
         for start, end, status in part[["from_hour", "until_hour", "status"]].itertuples(index=False):
             lane = 0 if status == "cancelled" else 1
