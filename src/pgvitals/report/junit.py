@@ -17,6 +17,7 @@ from pgvitals.report.lookup_groups import WRITES_NOTE
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import headline
 from pgvitals.report.wording import budget, ms, ms_range, printable
+from pgvitals.results.comparison import RegressionGate
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Gate, Latency, Load, RuleResult
 from pgvitals.results.rundir import Run
@@ -40,12 +41,17 @@ class _Case:
     body: str = ""
 
 
-def render_junit(run: Run) -> bytes:
-    """The verdicts of a run as JUnit XML, UTF-8 with its declaration; parts not measured have no suite."""
+def render_junit(run: Run, regression: RegressionGate | None = None) -> bytes:
+    """The verdicts of a run as JUnit XML, UTF-8 with its declaration; parts not measured have no suite.
+
+    ``regression``: the run against an earlier one, a suite of its own.
+    """
     root = ElementTree.Element("testsuites")
     suites = []
     if run.gate:
         suites.append(_suite("pgvitals latency gate", run, _latency(run.gate)))
+    if regression:
+        suites.append(_suite("pgvitals against an earlier run", run, _regressions(regression)))
     if run.audit:
         suites.append(_suite("pgvitals audit", run, _audit(run.audit)))
     if run.load:
@@ -119,6 +125,19 @@ def _numbers(q: Latency) -> str:
         WRITES_NOTE if q.ends == "rollback" else "",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _regressions(found: RegressionGate) -> Iterable[_Case]:
+    differ = [f"{each.what}: {each.before} → {each.after}" for each in found.differences]
+    for q in found.queries:
+        yield _Case(
+            classname=f"regression.{q.system}",
+            name=q.query,
+            seconds=q.after_p95_ms / 1000,
+            outcome=q.outcome,
+            message=q.reason,
+            body="\n".join([q.title, f"p95 {ms(q.before_p95_ms)} ms in {found.before}", *q.plans, *differ]),
+        )
 
 
 def _audit(audit: Audit) -> Iterable[_Case]:

@@ -147,7 +147,7 @@ def _lookups(head: Sequence[str], lookups: Iterable[Latency]) -> str:
         )
         for q in lookups
     ]  # fmt: skip
-    return _table(head, "lrrrrrl", rows)
+    return markdown_table(head, "lrrrrrl", rows)
 
 
 def _name(q: Latency | Contrast) -> str:
@@ -186,7 +186,7 @@ def _indexes(run: Run) -> str:
     return (
         f"{plural(len(review.unused), 'index', 'indexes')} of {len(review.lines)} never scanned by the measured "
         f"workload and enforcing nothing, together {size(review.unused_bytes)}: worth a look, not proof.\n\n"
-        + _table(("Index", "Table", "Size"), "llr", rows)
+        + markdown_table(("Index", "Table", "Size"), "llr", rows)
         + (f"\nand {more} more\n" if more > 0 else "")
     )
 
@@ -278,10 +278,10 @@ def _impact(impact: Impact) -> str:
         (name, size(r.before_bytes), size(r.after_bytes), size_change(r.before_bytes, r.after_bytes))
         for name, r in [(code(r.name), r) for r in changes.relations] + [(r.name, r) for r in changes.totals]
     ]
-    told += _table(("Lookup", "p95, ms", "Typical ratio", "p95 ratio", "Verdict"), "lrrrl", rows)
+    told += markdown_table(("Lookup", "p95, ms", "Typical ratio", "p95 ratio", "Verdict"), "lrrrl", rows)
     if writes(impact.contrasts):
         told += f"\n{_WRITE} {WRITES_NOTE}\n"
-    return told + ("\n" + _table(("Relation", "Before", "After", "Change"), "lrrr", sizes) if sizes else "")
+    return told + ("\n" + markdown_table(("Relation", "Before", "After", "Change"), "lrrr", sizes) if sizes else "")
 
 
 def _dataset(run: Run) -> str:
@@ -290,7 +290,7 @@ def _dataset(run: Run) -> str:
         return _NOT_MEASURED
     rows = [(code(f"{t.system}.{t.table}"), count(t.rows), size(t.size_bytes)) for t in dataset.tables]
     opening = f"Profile {code(dataset.profile)}, seed {dataset.seed}.\n\n" + _facts(run.facts)
-    return opening + _table(("Table", "Rows", "Size"), "lrr", rows)
+    return opening + markdown_table(("Table", "Rows", "Size"), "lrr", rows)
 
 
 def _facts(facts: Sequence[Fact]) -> str:
@@ -326,7 +326,8 @@ def _fenced(script: str, language: str) -> str:
     return f"{fence}{language}\n{script}\n{fence}"
 
 
-def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
+    """A table; ``align`` has a letter a column, ``l`` or ``r``, and cells are Markdown already."""
     rule = ["---:" if side == "r" else "---" for side in align]
     cells = ([_BARE_PIPE.sub(r"\|", cell) for cell in row] for row in (head, rule, *rows))
     return "".join(f"| {' | '.join(row)} |\n" for row in cells)

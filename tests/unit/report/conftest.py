@@ -380,3 +380,56 @@ def write_run(target: Path, **parts: Any) -> Run:
             writer.write_table("samples.parquet", given["samples"])
         writer.commit()
     return load_run(target)
+
+
+@pytest.fixture
+def timed_run(tmp_path: Path) -> Callable[..., Run]:
+    """A run of a few lookups with times of its own: what a run has in common with others, and what it has alone."""
+    return lambda name, **asked: write_timed_run(tmp_path / "runs" / name, **asked)
+
+
+def write_timed_run(
+    target: Path, *, seed: int, scale: float = 1.0, tail: float = 1.0, between: float = 0.0, batches: int = 20,
+    per: int = 100, seconds: float = 300.0, quiet: int | None = None, queries: tuple[int, ...] = (1, 2),
+    outcome: Outcome = Outcome.PASS, latency: dict[str, Any] | None = None, plans: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Run:  # fmt: skip
+    """Log-normal times, ``scale`` times as long, the slowest tenth ``tail`` times more.
+
+    ``between`` is the spread of runs (log) from which this run's own speed is drawn, ``quiet`` how many batches
+    were quiet (all), ``latency`` and other changes go into the records.
+    """
+    rng = np.random.default_rng(seed)
+    own = scale * np.exp(rng.normal(0, between)) if between else scale
+    frames, records = [], []
+    for number in queries:
+        base = lookups()[number]
+        times = np.exp(rng.normal(0, 0.03, (batches, 1)) + rng.normal(np.log(base.p50_ms), 0.5, (batches, per))) * own
+        times[times > np.quantile(times, 0.9)] *= tail
+        each = np.repeat(np.arange(batches), per)
+        start = (seconds / max(batches - 1, 1) * 1e9 * each).astype("int64")
+        good = each < (batches if quiet is None else quiet)
+        frames.append(
+            pd.DataFrame({
+                "system": base.system, "query": base.query, "role": base.role, "arm": "", "batch": each,
+                "t_ns": start, "latency_ns": (times * 1e6).astype("int64").ravel(), "request_ns": 1, "rows": 1,
+                "tenant_rank": 1, "valid": good, "attempt": 1,
+            })
+        )  # fmt: skip
+        p95 = float(np.quantile(times, 0.95))
+        records.append(
+            replace(
+                base, p50_ms=float(np.quantile(times, 0.5)), p95_ms=p95, p95_low_ms=p95 / 1.1, p95_high_ms=p95 * 1.1,
+                n=times.size, batches=batches, valid_batches=int(good.sum()) // per, outcome=outcome, reason="as told",
+                **(latency or {}),
+            )
+        )  # fmt: skip
+    made = Gate(outcome=outcome, reason="as told", budget_p95_ms=150.0, queries=tuple(records))
+    with RunWriter(target) as writer:
+        writer.write("run.json", info(**{"name": target.name, **changes}))
+        writer.write("latency.json", made)
+        writer.write_table("samples.parquet", pd.concat(frames, ignore_index=True))
+        for key, captured in (plans or {}).items():
+            writer.write_json(f"plans/{key.replace('/', '__')}.json", captured)
+        writer.commit()
+    return load_run(target)

@@ -2,6 +2,7 @@
 
 from pgvitals.report.charts.canvas import WIDE, Chart, svg
 from pgvitals.report.charts.dataset import tenant_sizes
+from pgvitals.report.charts.history import history
 from pgvitals.report.charts.impact import impact_ratios
 from pgvitals.report.charts.indexes import index_usage
 from pgvitals.report.charts.latency import batches, latency_bars, latency_distribution
@@ -17,6 +18,7 @@ __all__ = [
     "cities",
     "clock",
     "day",
+    "history",
     "impact_ratios",
     "index_usage",
     "latency_bars",

@@ -135,7 +135,7 @@ def batches(
         axes.axhline(budget_p95_ms, color=INK, linewidth=2)
         top = max(top, budget_p95_ms)
     axes.set_ylim(0, top * 1.12)
-    step = _round_step(top / 4)
+    step = round_step(top / 4)
     places = [step * k for k in range(int(top * 1.12 / step) + 1)]
     ticks(axes, "y", places, [f"{place:g}" for place in places])
     axes.set_xlabel("seconds since the first sample", fontsize=SMALL_PX, color=MUTED)
@@ -198,6 +198,7 @@ def _density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 10 ** ((edges[:-1] + edges[1:]) / 2), smooth / max(smooth.max(), 1e-9)
 
 
-def _round_step(rough: float) -> float:
+def round_step(rough: float) -> float:
+    """The next of 1, 2, 5 times a power of ten: the distance of ticks."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough)
