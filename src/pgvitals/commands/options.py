@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pgvitals.request import Request
     from pgvitals.results.rundir import Run
 
-_PROFILE = "How much data and how long to measure: `smoke` or `small`, as fixtures/profiles.toml says."
+_PROFILE = "How much data and how long to measure: `smoke`, `small`, `medium` or `large` (see profiles.toml)."
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", help=f"{_PROFILE} Default: what the lab holds, else `small`.")
 ]
