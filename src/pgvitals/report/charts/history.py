@@ -30,7 +30,7 @@ def history(past: History, system: str, query: str, width: float = WIDE) -> Char
     narrow = width < NARROW_BELOW
     top_px = 54.0 if narrow else 38.0
     chart = Chart(width=width, height=290 + (top_px - 38), title=f"p95 run by run: {system}/{query}", alt=_alt(series))
-    axes = chart.axes_at(60, top_px + 18, 18, 58)
+    axes = chart.axes_at(60, top_px + 18, 36, 58)
     places = range(len(points))
     ends = [(point.p95_low_ms, point.p95_high_ms) for point in points]
     for place, (low, high) in zip(places, ends, strict=True):
@@ -56,7 +56,7 @@ def history(past: History, system: str, query: str, width: float = WIDE) -> Char
     step = round_step(reach / 4)
     heights = [step * k for k in range(int(reach * 1.12 / step) + 1)]
     ticks(axes, "y", heights, [f"{height:g}" for height in heights])
-    shown = _thinned(len(points), (width - 78) / _LABEL_PX)
+    shown = _thinned(len(points), (width - 96) / _LABEL_PX)
     ticks(axes, "x", [float(place) for place in shown], [_label(points[place]) for place in shown], grid=False)
     chart.write(8, 16, elide(f"{system}/{query}: p95 run by run, ms", int(width / _CHAR_PX)), fontweight="bold")
     note = _note(series, sum(alike))
