@@ -11,9 +11,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pgvitals.dataset import describe
+from pgvitals.dataset.ledger import halves
 from pgvitals.dataset.load import load
+from pgvitals.dataset.progress import Step
 from pgvitals.dataset.unfiltered import unfiltered
-from pgvitals.errors import DatasetError, MeasureError
+from pgvitals.errors import DatasetError, MeasureError, RowsRefusedError
 from pgvitals.lab import Database, start_server
 from pgvitals.lab.migrate import upgrade
 from pgvitals.measure.params import draw, tenant_ranks
@@ -210,6 +212,40 @@ def test_tables_whose_triggers_refuse_every_change_are_loaded_afresh(
         conn.execute("set role vault_owner")
         with pytest.raises(psycopg.errors.RaiseException, match="append-only: TRUNCATE refused"):
             conn.execute("truncate vault.events")
+
+
+def test_several_processes_load_what_hides_from_its_owner(vault: Suite, made: Database, loaded: Dataset) -> None:
+    with made.connect() as conn:
+        before = conn.execute(STATE).fetchall()
+    assert load(vault, made, vault.profiles.get("tiny"), fresh=True, jobs=2).checksum == loaded.checksum
+    with made.connect() as conn:
+        assert conn.execute(STATE).fetchall() == before
+
+
+def test_an_interrupted_load_of_what_hides_goes_on_and_a_failed_one_leaves_nothing(
+    vault: Suite, made: Database, loaded: Dataset
+) -> None:
+    def interrupt(step: Step) -> None:
+        if step.phase == "indexes":
+            raise KeyboardInterrupt
+
+    tiny = vault.profiles.get("tiny")
+    with made.connect() as conn:
+        before = conn.execute(STATE).fetchall()
+    with pytest.raises(KeyboardInterrupt):
+        load(vault, made, tiny, fresh=True, progress=interrupt)
+    with made.connect() as conn:
+        assert [str(half) for half in halves(conn)] == ["half a load of vault (3 of 3 parts)"]
+    assert load(vault, made, tiny).checksum == loaded.checksum
+    with made.connect() as conn:
+        conn.execute("alter table vault.bookings add constraint never check (starts < '2025-01-01') not valid")
+    with pytest.raises(RowsRefusedError, match='bookings: CheckViolation of constraint "never"'):
+        load(vault, made, tiny, fresh=True)
+    with made.connect() as conn:
+        assert halves(conn) == []
+        conn.execute("alter table vault.bookings drop constraint never")
+        assert conn.execute(STATE).fetchall() == before
+    assert load(vault, made, tiny).checksum == loaded.checksum, "nothing was left of the failed one"
 
 
 def test_an_overlap_is_refused_again_after_the_load(made: Database, loaded: Dataset) -> None:
