@@ -1,14 +1,15 @@
 """People and places: what belongs together stays together."""
 
+import re
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from pgvitals.dataset.people import draw_people, fold, join
+from pgvitals.dataset.people import ORIGINS, draw_people, fold, join, people_at
 from pgvitals.dataset.places import places
 from pgvitals.dataset.pools import PoolRecipe, load_values
-from pgvitals.dataset.streams import Stream
+from pgvitals.dataset.streams import Stream, key_of
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,25 @@ def test_a_last_name_comes_from_the_country_of_the_first(people):
     lasts = [last for first, last in pairs if first in polish - other]
     assert len(lasts) > 50
     assert set(lasts) <= surnames
+
+
+def test_a_first_name_goes_with_the_sex(people):
+    women, men = (
+        set(load_values(PoolRecipe(name="p", method=f"first_name_{sex}", locale="en_US", draws=20_000)))
+        for sex in ("female", "male")
+    )
+    american = people.origin == list(ORIGINS).index("en_US")
+    for of, names, others in ((people.woman, women, men), (~people.woman, men, women)):
+        first = {name.decode() for name in people.first[of & american].tolist()}
+        assert first & (names - others)
+        assert not first & (others - names)
+
+
+def test_somebody_of_an_index_is_the_same_among_others_and_alone():
+    key = key_of("people")
+    together, alone = people_at(key, np.arange(500)), people_at(key, np.array([321]))
+    assert together.take(np.array([321])).full.tolist() == alone.full.tolist()
+    assert len(set(together.full.tolist())) > 450
 
 
 def test_there_are_far_more_surnames_than_faker_knows(people):
@@ -74,3 +94,14 @@ def test_near_means_the_same_city():
     assert (places().city[near] == places().city[home]).all()
     assert (places().state[near] == places().state[home]).all()
     assert (places().zip_code[near] != places().zip_code[home]).any()
+
+
+def test_a_telephone_has_the_area_code_of_its_place_and_rings_nowhere():
+    at = places().draw(Stream("homes"), 2_000)
+    numbers = places().telephones(at, Stream("line").uniform(2_000)).tolist()
+    assert all(re.fullmatch(rb"[2-9]\d\d-555-\d{4}", number) for number in numbers)
+    by_city = {(city, state): set() for city, state in zip(places().city[at], places().state[at], strict=True)}
+    for where, number in zip(zip(places().city[at], places().state[at], strict=True), numbers, strict=True):
+        by_city[where].add(number[:3])
+    assert {len(areas) for areas in by_city.values()} == {1}
+    assert len(set(numbers)) > 1_900

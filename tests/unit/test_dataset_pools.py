@@ -111,3 +111,11 @@ def test_frequent_values_are_drawn_more_often():
 def test_an_unknown_pool_names_those_that_exist():
     with pytest.raises(DatasetError, match="unknown pool 'frist_names'; there are: companies"):
         pool("frist_names")
+
+
+def test_what_is_left_out_of_a_column_is_not_drawn():
+    given = np.arange(900) % 3 == 0
+    some = pool_of(RECIPE).draw_some(Stream("some"), given)
+    assert some.nulls.tolist() == (~given).tolist()
+    assert some.values[given].tolist() == pool_of(RECIPE).draw(Stream("some"), 300).tolist()
+    assert set(some.values[~given].tolist()) == {b""}

@@ -43,3 +43,13 @@ def test_fewer_rows_than_tenants_are_refused_by_name():
 def test_a_shift_flattens_the_most_frequent_weights():
     assert zipf_weights(100, 1.0, 3.0)[0] < zipf_weights(100, 1.0)[0] / 2
     assert zipf_weights(100, 1.0, 3.0).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("exponent", [0.7, 1.0, 1.3])
+def test_weights_are_whole_steps_that_the_last_bit_of_a_power_does_not_move(exponent):
+    """Powers differ between processors in their last bit; a weight moves by a step or not at all."""
+    rank = np.arange(1, 2_001, dtype=np.float64)
+    weights = zipf_weights(2_000, exponent)
+    steps = weights / weights[0] * 2**32
+    assert np.abs(steps - np.rint(steps)).max() < 1e-4
+    assert np.allclose(weights / weights[0], rank**-exponent, rtol=1e-5)
