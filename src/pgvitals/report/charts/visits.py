@@ -124,7 +124,7 @@ def months(visits: pd.DataFrame, width: float = WIDE) -> Chart:
 
 
 def clock(starts: pd.DataFrame, width: float = WIDE) -> Chart:
-    """The first start of each week in one practice, in its own time and in UTC: a clock change is a step in one only.
+    """The first start of each week in one time zone, in local time and in UTC: a clock change is a step in one only.
 
     Args:
         starts: ``run.picture("clock_by_week")``: columns ``system``, ``week``, ``local_first``, ``utc_first`` (hours).
@@ -150,7 +150,9 @@ def clock(starts: pd.DataFrame, width: float = WIDE) -> Chart:
     for number, (name, part) in enumerate(systems):
         top = 34 + panel * number
         axes = chart.axes_at(_LEFT, top + _HEAD, _RIGHT, chart.height_px - top - panel + 30)
-        chart.write(8, top + 12, f"{name}: the largest practice in a zone with summer time", fontweight="bold")
+        chart.write(
+            8, top + 12, f"{name}: the time zone with most visits, of those with summer time", fontweight="bold"
+        )
         weeks = pd.to_datetime(part["week"])
         days = (weeks - weeks.min()).dt.days
         for column, _, colour in lines:
