@@ -76,7 +76,6 @@ RECIPES = {
         PoolRecipe(name="streets", method="street_address", draws=20_000, shift=2_000),
         PoolRecipe(name="suites", method="secondary_address", draws=2_000, shift=200),
         PoolRecipe(name="companies", method="company", draws=6_000, shift=400),
-        PoolRecipe(name="phones", method="basic_phone_number", draws=20_000, shift=20_000),
         PoolRecipe(name="tax_ids", method="ein", draws=4_000, shift=4_000),
         PoolRecipe(name="domains", method="safe_domain_name", draws=50, shift=1),
     )
