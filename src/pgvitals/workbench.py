@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pgvitals import reuse
 from pgvitals.dataset import ledger
-from pgvitals.dataset.load import Outcome, load_parts
+from pgvitals.dataset.load import FillWith, Outcome, load_parts
 from pgvitals.dataset.parts import Shard
 from pgvitals.dataset.prepare import make_way
 from pgvitals.dataset.snapshot import shape
@@ -72,8 +72,12 @@ def fill_shard(
     jobs: int | None = None,
     shard: Shard | None = None,
     use_kept: bool = True,
+    fill_with: FillWith | None = None,
 ) -> Dataset | None:
-    """The same for one shard of several; None, after a word about it, while parts of the others are missing."""
+    """The same for one shard of several; None, after a word about it, while parts of the others are missing.
+
+    ``fill_with`` loads the rows elsewhere than in processes of this machine.
+    """
     if shard is not None and fresh:
         raise DatasetError("--fresh with --shard would wipe what the other shards have loaded; leave one of them out")
     seed = profile.seed if seed is None else seed
@@ -106,6 +110,7 @@ def fill_shard(
             progress=bar.rows,
             jobs=jobs,
             shard=shard,
+            fill_with=fill_with,
         )
     for news in found.news:
         terminal.say(news)

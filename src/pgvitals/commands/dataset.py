@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -19,6 +21,7 @@ from pgvitals.commands.options import (
 from pgvitals.terminal import Terminal
 
 if TYPE_CHECKING:
+    from pgvitals.dataset.load import FillWith
     from pgvitals.lab import Database
     from pgvitals.request import Request
     from pgvitals.results.records import Dataset
@@ -38,9 +41,19 @@ def load(
         str | None,
         typer.Option("--shard", metavar="K/N", help="Load only the K-th of N shares; other machines load the others."),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Load on the workers of a Dask scheduler (tcp://host:port), or of a `local` one of --jobs processes.",
+        ),
+    ] = None,
     no_reuse: Annotated[
         bool,
-        typer.Option("--no-reuse", help="Load really: clone no kept dataset, and keep none. So do --jobs and --shard."),
+        typer.Option(
+            "--no-reuse", help="Load really: clone no kept dataset, and keep none. So do --jobs, --shard and --dask."
+        ),
     ] = False,
     describe: Annotated[
         bool, typer.Option("--describe", help="Then check what the recipes claim about the rows, and show them.")
@@ -64,18 +77,20 @@ def load(
         declared.check(request.suite, request.systems)
     database = attach(request.suite, postgres)
     try:
-        dataset = workbench.fill_shard(
-            request.suite,
-            database,
-            request.profile,
-            request.systems,
-            terminal,
-            seed=request.seed,
-            fresh=fresh,
-            jobs=jobs,
-            shard=share,
-            use_kept=not no_reuse and jobs is None,
-        )
+        with _crew(dask, jobs, terminal) as fill_with:
+            dataset = workbench.fill_shard(
+                request.suite,
+                database,
+                request.profile,
+                request.systems,
+                terminal,
+                seed=request.seed,
+                fresh=fresh,
+                jobs=jobs,
+                shard=share,
+                use_kept=not no_reuse and jobs is None and dask is None,
+                fill_with=fill_with,
+            )
     except KeyboardInterrupt:
         raise workbench.interrupted(request.suite, database) from None
     if dataset is not None:
@@ -84,6 +99,20 @@ def load(
         _describe(request, database, dataset, terminal, as_json=as_json)
     elif as_json:
         print_json(dataset)
+
+
+@contextmanager
+def _crew(dask: str | None, jobs: int | None, terminal: Terminal) -> Iterator[FillWith | None]:
+    """Workers on Dask for the time of the block, if they are asked for."""
+    if dask is None:
+        yield None
+        return
+    from pgvitals.dataset.on_dask import LOCAL, DaskCrew
+
+    with ExitStack() as stack:
+        with terminal.step("start a Dask cluster" if dask == LOCAL else f"connect to the Dask scheduler {dask}"):
+            crew = stack.enter_context(DaskCrew(dask, workers=jobs))
+        yield crew.fill
 
 
 def _describe(request: Request, database: Database, dataset: Dataset, terminal: Terminal, *, as_json: bool) -> NoReturn:
