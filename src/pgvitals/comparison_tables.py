@@ -13,6 +13,7 @@ from pgvitals.report.comparison_review import (
     ratio_told,
     regressions_first,
     resolution_told,
+    spread_line,
 )
 from pgvitals.report.history import History, Series
 from pgvitals.report.wording import moment, ms, ms_range, ratio
@@ -26,6 +27,7 @@ _VERDICTS = {"slower": "bold red", "faster": "green", "same": "green", "inconclu
 
 def comparison_view(found: Comparison) -> list[object]:
     """Everything about two runs: what differs about them, the lookups, changed plans, and the last word."""
+    known = spread_line((each.p95.spread, each.p95.spread_runs) for each in found.queries)
     finest = resolution_told(found.resolution)
     return [
         *(
@@ -34,13 +36,14 @@ def comparison_view(found: Comparison) -> list[object]:
         ),
         comparison_table(found),
         *_plan_lines(found.queries),
-        *([f"[dim]{escape(finest)}[/]"] if finest else []),
+        *(f"[dim]{escape(line)}[/]" for line in (known, finest) if line),
         escape(found.reason),
     ]
 
 
 def regression_view(found: RegressionGate) -> list[object]:
     """The same about a run and its baseline."""
+    known = spread_line((each.spread, each.spread_runs) for each in found.queries)
     return [
         *(
             f"[dim]·[/] {escape(line)}"
@@ -48,6 +51,7 @@ def regression_view(found: RegressionGate) -> list[object]:
         ),
         regression_table(found),
         *_plan_lines(found.queries),
+        *(f"[dim]{escape(line)}[/]" for line in [known] if line),
         f"{outcome_text(found.outcome)}: {escape(found.reason)}",
     ]
 

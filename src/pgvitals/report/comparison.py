@@ -117,7 +117,7 @@ def _query(pair: RunPair, key: Key, judged: dict[Percentile, tuple[RunRatio, Spr
         found, spread, among_all = judged[which]
         said = change(found, MARGIN, SAME_MARGIN)
         if said in _CLAIMS:
-            doubts[which] = pair.doubt(key, _CLAIMS[said], spread)
+            doubts[which] = pair.doubt(key, _CLAIMS[said], found, spread)
             if said != "same" and not among_all:
                 doubts[which] = doubts[which] or f"not significant among {len(pair.shared)} lookups (Holm)"
             said = "inconclusive" if doubts[which] else said

@@ -10,8 +10,10 @@ from pgvitals.report.comparison_review import (
     ratio_told,
     regressions_first,
     resolution_told,
+    spread_line,
 )
-from pgvitals.report.markdown import MARKS, code, gate_summary, markdown_table, text
+from pgvitals.report.markdown import gate_summary
+from pgvitals.report.markdown_parts import MARKS, code, markdown_table, text
 from pgvitals.report.verdict import headline
 from pgvitals.report.wording import ms, plural
 from pgvitals.results.comparison import ComparedQuery, Comparison, Difference, Regression, RegressionGate
@@ -41,9 +43,11 @@ def regression_markdown(found: RegressionGate) -> str:
     """The gate against a baseline: verdict, what differs about the runs, what is not a pass, the rest folded away."""
     loud = [each for each in regressions_first(found.queries) if each.outcome is not Outcome.PASS]
     quiet = [each for each in found.queries if each.outcome is Outcome.PASS]
+    known = spread_line((each.spread, each.spread_runs) for each in found.queries)
     parts = [
         f"# {MARKS[found.outcome]} Against an earlier run: {headline(found.outcome).lower()}\n",
         f"{code(found.after)} against {code(found.before)}: {text(found.reason)}.\n",
+        f"- {text(known)}\n" if known else "",
         _conditions(found.differences, found.canary_ratio, found.only_before, found.only_after),
         _regressions(loud) if loud else "",
         "".join(f"- {code(f'{each.system}/{each.query}')}: {text(each.reason)}\n" for each in loud),
@@ -56,12 +60,13 @@ def regression_markdown(found: RegressionGate) -> str:
 def _comparison(found: Comparison) -> str:
     changed = [each for each in compared_first(found.queries) if each.verdict in ("slower", "faster")]
     rest = [each for each in compared_first(found.queries) if each.verdict not in ("slower", "faster")]
-    finest = resolution_told(found.resolution)
+    known = spread_line((each.p95.spread, each.p95.spread_runs) for each in found.queries)
+    told = [line for line in (known, resolution_told(found.resolution)) if line]
     parts = [
         f"# {code(found.before)} → {code(found.after)}\n",
         f"{text(found.reason)}. Ratios are after / before, below 1 is faster; intervals are at "
-        f"{found.confidence * 100:g} % and know how much runs of the same thing differ"
-        + (f"; {text(finest)}.\n" if finest else ".\n"),
+        f"{found.confidence * 100:g} % and know how much runs of the same thing differ.\n",
+        "".join(f"- {text(line)}\n" for line in told),
         _conditions(found.differences, found.canary_ratio, found.only_before, found.only_after),
         _compared(changed) if changed else "",
         _folded(f"{plural(len(rest), 'lookup')} not decided or the same", _compared(rest)) if rest else "",

@@ -60,6 +60,8 @@ def _judge(pair: RunPair, key: Key, found: RunRatio, spread: Spread, limit: floa
         interval=found.interval,
         outcome=outcome,
         reason="; ".join([reason, *changed]),
+        spread=spread.log_sd,
+        spread_runs=spread.runs,
         plans=pair.plans.get("/".join(key), ()),
     )
 
@@ -72,12 +74,12 @@ def _verdict(pair: RunPair, key: Key, found: RunRatio, spread: Spread, limit: fl
         return Outcome.INCONCLUSIVE, told
     borne = f"{ratio(1 + limit)} borne"
     if found.interval.high < 1 + limit:
-        doubt = pair.doubt(key, "not slower", spread)
+        doubt = pair.doubt(key, "not slower", found, spread)
         return (Outcome.INCONCLUSIVE, f"{doubt}; {told}") if doubt else (Outcome.PASS, f"{told}, {borne}")
     if found.interval.low > 1 + limit:
-        doubt = pair.doubt(key, "slower", spread)
+        doubt = pair.doubt(key, "slower", found, spread)
         return (Outcome.INCONCLUSIVE, f"{doubt}; {told}") if doubt else (Outcome.FAIL, f"{told}, {borne}")
-    doubt = pair.doubt(key, "same", spread)
+    doubt = pair.doubt(key, "same", found, spread)
     why = f"; {doubt}" if doubt else ""
     return Outcome.INCONCLUSIVE, f"{told}, {borne}; {spread_told(spread.log_sd, spread.runs)}{why}"
 

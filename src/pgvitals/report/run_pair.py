@@ -21,6 +21,9 @@ from pgvitals.stats.verdict import GateRules
 Percentile = Literal["typical", "p95"]
 Claim = Literal["slower", "not slower", "same"]
 
+NOISE_MOST = 4.0
+"""Changes larger than this are no noise: on machines that were never quiet it made lookups up to 2.5 times as long."""
+
 _QUANTILES: dict[Percentile, float] = {"typical": 0.50, "p95": 0.95}
 
 
@@ -99,12 +102,12 @@ class RunPair:
         quantile = _QUANTILES[which]
         return run_ratio(old.value(quantile), new.value(quantile), spread, confidence), spread
 
-    def doubt(self, key: Key, claim: Claim, spread: Spread) -> str:
-        """Why a claim about one lookup cannot be made, whatever its interval; empty if it can.
+    def doubt(self, key: Key, claim: Claim, found: RunRatio, spread: Spread) -> str:
+        """Why a claim about one lookup cannot be made although its interval says it; empty if it can.
 
         The machine has to have kept its speed, and the stated spread holds for a quiet one only. Noise only adds
-        time: what is slower has to have been quiet after, what is not slower before. A spread that was estimated
-        from runs of this machine holds the noise that they had.
+        time: what is slower has to have been quiet after, what is not slower before, unless the interval lies
+        beyond ``NOISE_MOST``. A spread that was estimated from runs of this machine holds the noise that they had.
         """
         if not same_speed(self.canary):
             if self.canary is None:
@@ -112,7 +115,7 @@ class RunPair:
             slower = "slower" if self.canary > 1 else "faster"
             off = share(abs(self.canary - 1))
             return f"the machine itself was {off} {slower} after (canary)"
-        needs = {"slower": (1,), "not slower": (0,), "same": (0, 1)}[claim]
+        needs = () if _beyond_noise(claim, found) else {"slower": (1,), "not slower": (0,), "same": (0, 1)}[claim]
         least = GateRules().min_batches
         for place in (0, 1):
             side, name = self.sides[place][key], (self.before, self.after)[place].info.name
@@ -140,6 +143,12 @@ class RunPair:
             if values and (spread := spread_of(values)) is not None:
                 return spread
         return None
+
+
+def _beyond_noise(claim: Claim, found: RunRatio) -> bool:
+    if found.interval is None or claim == "same":
+        return False
+    return found.interval.low > NOISE_MOST if claim == "slower" else found.interval.high < 1 / NOISE_MOST
 
 
 def _quotient(one: float | None, other: float | None) -> float | None:

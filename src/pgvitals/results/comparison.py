@@ -82,6 +82,8 @@ class Regression:
     interval: Interval | None
     outcome: Outcome
     reason: str
+    spread: float  # of runs of the same thing: standard deviation of the logarithm
+    spread_runs: int  # it was estimated from; 0: stated
     plans: tuple[str, ...] = ()
 
 

@@ -33,7 +33,7 @@ SPREAD_OUT = (300.0, 0.05)
 """Seconds over which 2,000 samples were taken on a quiet machine, and the run-to-run spread of their p95 (log)."""
 
 LEAST_RUNS = 6
-"""Fewer earlier runs do not say how much runs differ: with five the interval would triple its width."""
+"""Fewer earlier runs do not say how much runs differ: with three the interval would be more than twice as wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -168,6 +168,12 @@ def test_what_is_slower_has_to_have_been_quiet_and_what_is_faster_before(timed_r
     assert verdicts(compared(fast, quiet)) == ["slower", "slower"]
 
 
+def test_what_is_larger_than_any_noise_is_told_on_a_machine_that_was_never_quiet(timed_run: Timed) -> None:
+    one, two = timed_run("one", seed=1, quiet=0), timed_run("two", seed=2, scale=9.0, quiet=0)
+    assert verdicts(compared(one, two)) == ["slower", "slower"]
+    assert verdicts(compared(two, one)) == ["faster", "faster"]
+
+
 def test_too_few_batches_decide_nothing(timed_run: Timed) -> None:
     found = compared(timed_run("one", seed=1, batches=5), timed_run("two", seed=2, scale=4.0, batches=5))
     assert first(found).reason == "only 5 batches in one, 12 needed"
@@ -241,6 +247,17 @@ def test_a_changed_plan_is_told_in_words(timed_run: Timed) -> None:
     told = comparison_markdown([compared(one, two)])
     assert "1 changed plan" in told
     assert "Seq Scan on appointments instead of Index Scan using ix" in told
+
+
+def test_it_is_told_whence_the_spread_of_runs_is_known(timed_run: Timed) -> None:
+    one, two = timed_run("one", seed=1), timed_run("two", seed=2, scale=2.0)
+    stated = "how much runs of the same differ is stated (5.0 %, of a quiet machine), not known here: it takes 6"
+    assert stated in comparison_markdown([compared(one, two)])
+    for number in range(8):
+        timed_run(f"past-{number}", seed=100 + number, between=0.01)
+    told = comparison_markdown([compared(one, two)])
+    assert "stated" not in told
+    assert "as at least 8 earlier ones of them say" in told
 
 
 def test_the_markdown_names_runs_conditions_and_what_changed(timed_run: Timed) -> None:
