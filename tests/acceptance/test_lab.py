@@ -75,7 +75,7 @@ def test_another_profile_has_to_be_asked_for_plainly(lab) -> None:
         done = lab.typed(command, "--profile", "smoke")
         assert done.returncode == 2
         assert "--fresh" in done.stderr
-    assert parsed(lab.typed("status", "--json"))[0]["profile"] == "quick"
+    assert parsed(lab.typed("status", "--json"))["labs"][0]["profile"] == "quick"
 
 
 def test_bench_takes_the_lab_and_what_it_holds(lab, measured: subprocess.CompletedProcess[str]) -> None:
