@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from psycopg import Error as DatabaseError
 
-from pgvitals.commands import clean, compare, dataset, export, lab, measure, read
+from pgvitals.commands import clean, compare, dataset, export, lab, measure, read, rls
 from pgvitals.errors import PgvitalsError
 from pgvitals.refusal import refusal
 from pgvitals.terminal import Terminal
@@ -43,6 +43,7 @@ app.command()(measure.loadtest)
 app.command()(measure.audit)
 app.command()(measure.impact)
 app.command()(measure.indexes)
+app.command()(rls.rls)
 app.command()(read.gate)
 app.command()(compare.compare)
 app.command()(compare.history)

@@ -16,18 +16,22 @@ from pgvitals import notebooks
 from pgvitals.audit.run import audit as run_audit
 from pgvitals.child import dies_with_parent
 from pgvitals.dataset.describe import describe
-from pgvitals.errors import MeasureError
+from pgvitals.errors import LabError, MeasureError
 from pgvitals.impact.compare import check_revisions, measure_impact
 from pgvitals.lab import Database, Server
+from pgvitals.lab.attach import server_of
+from pgvitals.lab.state import load_state
 from pgvitals.load.run import run as run_load_test
 from pgvitals.measure.bench_plugin import SAMPLES_FILE
 from pgvitals.measure.lookups import Lookups, measure
 from pgvitals.measure.prepare import at_rest
+from pgvitals.measure.rls_price import measure_rls
 from pgvitals.recording import Recording
 from pgvitals.report import judge_run, write_reports
 from pgvitals.request import MEASURING, PHASES, Request
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Load
+from pgvitals.results.rls import RlsPrice
 from pgvitals.results.rundir import Run, load_run
 from pgvitals.system import System
 from pgvitals.workbench import any_server, fill, lab_database, started, workbench
@@ -116,6 +120,21 @@ def impact(request: Request, pairs: Sequence[tuple[System, str, str]]) -> tuple[
             with server.scratch("conditions") as database:
                 run.conditions(database, server.kind, server.why)
             found = _impacts(request, server, run, pairs)
+        return _finish(request, run), found
+
+
+def rls(request: Request) -> tuple[Run, tuple[RlsPrice, ...]]:
+    """What row-level security costs the lookups, on a copy of the lab."""
+    with request.recording("rls") as run:
+        with _workbench(request, run) as (there, database), run.phase("rls"):
+            if database.state_path is None:
+                raise LabError("a lab of another machine or user cannot be copied; start one with `pgvitals up`")
+            with server_of(load_state(database.state_path)).scratch("rls", database) as copy:
+                found = tuple(
+                    measure_rls(there.suite, copy, system, there.profile, there.terminal, seed=there.seed)
+                    for system in there.systems
+                )
+            run.writer.write("rls.json", found)
         return _finish(request, run), found
 
 

@@ -78,14 +78,24 @@ def capture(database: Database, task: Task) -> list[dict[str, Any]]:
     return found
 
 
-def shape_for_largest(database: Database, task: Task) -> str:
-    """The plan's :func:`shape` for the largest tenant drawn, with its own parameters.
+def plan_for_largest(database: Database, task: Task) -> Plan:
+    """The custom plan's top node for the largest tenant drawn, executed with its own parameters, without row values.
 
     Raises:
         MeasureError: the query fails.
     """
     with Runner(database, task.role) as runner:
-        return shape(_explain(runner, task.calls[_spread(task)[0]], "custom")["Plan"])
+        plan: Plan = _explain(runner, task.calls[_spread(task)[0]], "custom")["Plan"]
+    return plan
+
+
+def shape_for_largest(database: Database, task: Task) -> str:
+    """The :func:`~pgvitals.measure.plan_shape.shape` of :func:`plan_for_largest`.
+
+    Raises:
+        MeasureError: the query fails.
+    """
+    return shape(plan_for_largest(database, task))
 
 
 def _spread(task: Task) -> list[int]:

@@ -24,7 +24,7 @@ def differences(before: Step, after: Step) -> tuple[str, ...]:
         return ()
     found = [*_accesses(before, after), *_nodes(before, after), *_conditions(before, after)]
     if found:
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
     orders = [[step.relation for step in plan if step.relation] for plan in (before, after)]
     if orders[0] != orders[1]:
         return (f"reads {', '.join(orders[1])} in this order instead of {', '.join(orders[0])}",)
@@ -59,8 +59,9 @@ def _accesses(before: Step, after: Step) -> Iterator[str]:
         gone, come = _apart(old.get(relation, ()), new.get(relation, ()))
         for left, right in zip(gone, come, strict=False):
             yield f"{_on(right, relation)} instead of {left}"
-        yield from (f"also {_on(each, relation)}" for each in come[len(gone) :])
-        yield from (f"no {_on(each, relation)}" for each in gone[len(come) :])
+        for word, rest in (("also", come[len(gone) :]), ("no", gone[len(come) :])):
+            for how, count in Counter(rest).items():
+                yield f"{word} {_on(how, relation)}" + (f", {count} times" if count > 1 else "")
 
 
 def _on(how: str, relation: str) -> str:
@@ -144,8 +145,8 @@ def _conditions_on(plan: Step, relation: str) -> list[Condition]:
 
 
 def _few(phrases: Iterable[str]) -> list[str]:
-    """The first phrases, and how many more there are."""
-    found = list(phrases)
+    """The first different phrases, and how many more there are."""
+    found = list(dict.fromkeys(phrases))
     more = len(found) - _NAMED_MOST
     return found if more <= 0 else [*found[:_NAMED_MOST], f"{more} more conditions that differ"]
 

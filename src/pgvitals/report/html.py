@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pgvitals.report import charts, wording
+from pgvitals.report import charts, rls_review, wording
 from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.fact_review import TOUR, fact_told, facts_outcome, told
@@ -39,10 +39,14 @@ _SECTIONS = (
     ("load", "Load test"),
     ("audit", "Audit"),
     ("impact", "Impact"),
+    ("rls", "Row-level security"),
     ("dataset", "Dataset"),
     ("conditions", "Conditions"),
     ("reproduce", "Reproduce"),
 )
+
+
+_RLS = ("in_order", "setting_told", "rows_told", "words_told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def render_html(run: Run) -> str:
         rolled_back=ROLLED_BACK,
         writes_note=WRITES_NOTE,
         informing=_informing(indexes, run.impacts),
-        sections=[section for section in _SECTIONS if measured or section[0] not in ("distribution", "plans")],
+        sections=[section for section in _SECTIONS if _has(section[0], run, measured=measured)],
         gate=gate if measured else None,
         groups=lookup_groups(gate) if gate else (),
         many=gate is not None and len(gate.queries) > MANY,
@@ -84,6 +88,8 @@ def render_html(run: Run) -> str:
         shown_most=SHOWN_MOST,
         impacts=run.impacts,
         review_impact=review_impact,
+        prices=run.rls,
+        rls_lead=rls_review.LEAD,
         dataset_facts=run.facts,
         facts_told=told(run.facts),
         facts_outcome=facts_outcome(run.facts),
@@ -95,6 +101,13 @@ def render_html(run: Run) -> str:
         charts=_charts(run, gate),
         files=files_of(run),
     )  # fmt: skip
+
+
+def _has(section: str, run: Run, *, measured: bool) -> bool:
+    """Whether the page has this section; most of them say that they were not measured."""
+    if section == "rls":
+        return bool(run.rls)
+    return measured or section not in ("distribution", "plans")
 
 
 def _environment() -> Environment:
@@ -124,6 +137,7 @@ def _environment() -> Environment:
     environment.filters["writes"] = writes
     environment.filters["left_out"] = left_out
     environment.filters["fact_told"] = fact_told
+    environment.filters.update({name: getattr(rls_review, name) for name in _RLS})
     return environment
 
 

@@ -14,8 +14,10 @@ from pgvitals.report.files import files_of
 from pgvitals.report.impact_review import review_impact
 from pgvitals.report.index_review import review_indexes
 from pgvitals.report.lookup_groups import MANY, WRITES_NOTE, left_out, writes
-from pgvitals.report.plan_review import PlanRemark, review_plans
+from pgvitals.report.markdown_parts import MARKS, code, fenced, markdown_table, text
+from pgvitals.report.plan_markdown import plans_section
 from pgvitals.report.redact import redact
+from pgvitals.report.rls_markdown import rls_section
 from pgvitals.report.verdict import Verdict, headline, judge_run, load_reason, worst_first
 from pgvitals.report.wording import budget as budget_of
 from pgvitals.report.wording import (
@@ -24,7 +26,6 @@ from pgvitals.report.wording import (
     ms,
     ms_range,
     plural,
-    printable,
     ratio,
     share,
     size,
@@ -34,16 +35,6 @@ from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Contrast, Fact, Gate, Impact, Latency, RuleResult
 from pgvitals.results.rundir import Run
 
-MARKS = {
-    Outcome.PASS: "✅",
-    Outcome.FAIL: "❌",
-    Outcome.ERROR: "⚠️",
-    Outcome.INCONCLUSIVE: "❔",
-    Outcome.WAIVED: "➖",
-    Outcome.NOT_APPLICABLE: "➖",
-}
-_SPECIAL = re.compile(r"([\\`*{}\[\]<#|~&]|(?<!\w)_|_(?!\w))")
-_BARE_PIPE = re.compile(r"(?<!\\)\|")
 _NOT_MEASURED = "Not measured.\n"
 _UNUSED_MOST = 15
 _WRITE = "↩"
@@ -55,11 +46,12 @@ def render_markdown(run: Run) -> str:
     sections = [
         _top(run, verdict),
         "## Latency\n\n" + _latency(run.gate),
-        *(["## Plans\n\n" + _plans(run, run.gate)] if run.gate and any(q.plan for q in run.gate.queries) else []),
+        *(["## Plans\n\n" + plans_section(run, run.gate)] if run.gate and run.gate.queries else []),
         "## Indexes\n\n" + _indexes(run),
         "## Load test\n\n" + _load(run),
         "## Audit\n\n" + _audit(run),
         "## Impact of migrations\n\n" + ("\n".join(map(_impact, run.impacts)) or _NOT_MEASURED),
+        *(["## Price of row-level security\n\n" + rls_section(run.rls)] if run.rls else []),
         "## Dataset\n\n" + _dataset(run),
         "## Conditions\n\n" + _conditions(run),
         "## How to reproduce\n\n" + _reproduce(run),
@@ -74,23 +66,6 @@ def gate_summary(run: Run) -> str:
         loud = [r for group in review_audit(run.audit).open for r in group.results if r.outcome is not Outcome.WAIVED]
         parts.append("".join(f"- {_rule_line(result)}\n" for result in loud) or "No audit rule failed.\n")
     return "\n".join(parts)
-
-
-def text(value: str) -> str:
-    """Plain text: nothing in it is read as markup, and it stays on one line."""
-    escaped = _SPECIAL.sub(r"\\\1", " ".join(printable(value).split()))
-    return escaped.replace("$", "&#36;")  # a pair of them would be read as mathematics
-
-
-def code(value: str) -> str:
-    """A code span, whatever it holds."""
-    value = " ".join(printable(value).split())
-    if not value:
-        return ""
-    longest = max((len(run) for run in re.findall("`+", value)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if value.startswith("`") or value.endswith("`") else ""
-    return f"{fence}{pad}{value}{pad}{fence}"
 
 
 def _top(run: Run, verdict: Verdict) -> str:
@@ -157,21 +132,6 @@ def _name(q: Latency | Contrast) -> str:
 def _p95(q: Latency) -> str:
     interval = ms_range(q.p95_low_ms, q.p95_high_ms) if q.p95_low_ms is not None else "no interval"
     return f"{ms(q.p95_ms)} [{interval}]"
-
-
-def _plans(run: Run, gate: Gate) -> str:
-    """What the plans say, and the plan of each lookup for the largest tenant: what changed latency is often about."""
-    review = review_plans(run.plans)
-    parts = [_remarks(review.alarms)] if review.alarms else []
-    if review.remarks:
-        title = plural(len(review.remarks), "remark")
-        parts.append(f"<details><summary>{title} about the plans</summary>\n\n{_remarks(review.remarks)}\n</details>\n")
-    parts.append("".join(f"- {code(f'{q.system}/{q.query}')}: {code(q.plan)}\n" for q in gate.queries if q.plan))
-    return "\n".join(parts)
-
-
-def _remarks(remarks: Iterable[PlanRemark]) -> str:
-    return "".join(f"- **{text(each.kind)}**, {code(each.query)}: {text(each.words)}\n" for each in remarks)
 
 
 def _indexes(run: Run) -> str:
@@ -244,7 +204,7 @@ def _rule(result: RuleResult) -> str:
             "",
             "<details><summary>Remediation SQL</summary>",
             "",
-            _fenced(script, "sql"),
+            fenced(script, "sql"),
             "",
             "</details>",
         ]
@@ -313,21 +273,8 @@ def _conditions(run: Run) -> str:
 def _reproduce(run: Run) -> str:
     facts = "".join(f"- {name}: {code(value)}\n" for name, value in provenance(run.info))
     files = ", ".join(f"[{text(name)}]({_target(name)})" for name in files_of(run))
-    return f"{_fenced(command(run.info), 'sh')}\n\n{facts}" + (f"\nFiles: {files}\n" if files else "")
+    return f"{fenced(command(run.info), 'sh')}\n\n{facts}" + (f"\nFiles: {files}\n" if files else "")
 
 
 def _target(name: str) -> str:
     return "<" + name.replace("<", "%3C").replace(">", "%3E") + ">" if re.search(r"[^\w./-]", name) else name
-
-
-def _fenced(script: str, language: str) -> str:
-    script = printable(script)
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", script)), default=0))
-    return f"{fence}{language}\n{script}\n{fence}"
-
-
-def markdown_table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
-    """A table; ``align`` has a letter a column, ``l`` or ``r``, and cells are Markdown already."""
-    rule = ["---:" if side == "r" else "---" for side in align]
-    cells = ([_BARE_PIPE.sub(r"\|", cell) for cell in row] for row in (head, rule, *rows))
-    return "".join(f"| {' | '.join(row)} |\n" for row in cells)

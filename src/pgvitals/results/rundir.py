@@ -1,8 +1,8 @@
 """Run directories: written under a temporary name, renamed when whole, read back as records.
 
 Layout as in the README: ``run.json``, ``samples.parquet``, ``latency.json``, ``plans/*.json``,
-``index_usage.parquet``, ``audit.json``, ``impact.json``, ``load.json``, ``facts.json``, ``tenants.parquet``,
-``columns.parquet``, ``pictures/*.parquet``, reports and notebooks.
+``index_usage.parquet``, ``audit.json``, ``impact.json``, ``rls.json``, ``load.json``, ``facts.json``,
+``tenants.parquet``, ``columns.parquet``, ``pictures/*.parquet``, reports and notebooks.
 Every file can be read with pandas alone.
 """
 
@@ -27,6 +27,7 @@ from pydantic_core import to_json
 from pgvitals.errors import ResultsError
 from pgvitals.reading import first_problem
 from pgvitals.results.records import FORMAT_VERSION, Audit, Fact, Gate, Impact, IndexUse, Load, RunInfo
+from pgvitals.results.rls import RlsPrice
 
 T = TypeVar("T")
 
@@ -211,6 +212,11 @@ class Run:
     def impacts(self) -> tuple[Impact, ...]:
         """The comparisons of ``impact.json``."""
         return self._record("impact.json", tuple[Impact, ...]) or ()
+
+    @cached_property
+    def rls(self) -> tuple[RlsPrice, ...]:
+        """The price of row-level security, of ``rls.json``."""
+        return self._record("rls.json", tuple[RlsPrice, ...]) or ()
 
     @cached_property
     def load(self) -> Load | None:

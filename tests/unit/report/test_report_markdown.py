@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from markdown_it import MarkdownIt
 
-from pgvitals.report.markdown import code, gate_summary, render_markdown, text
+from pgvitals.report.markdown import gate_summary, render_markdown
+from pgvitals.report.markdown_parts import code, text
 from pgvitals.results.rundir import Run
 
 
