@@ -11,7 +11,6 @@ nothing of how the machine drifts between bursts. So the gate judges the interle
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,9 @@ from pgvitals.lab import Database, attach
 from pgvitals.lab.attach import kind_of
 from pgvitals.measure.burst import WARMUP, Request, interval, samples_of
 from pgvitals.measure.params import tenant_ranks
+from pgvitals.measure.pedantic import time_calls
 from pgvitals.measure.prepare import at_rest, sweep
-from pgvitals.measure.runner import Call, Runner, failure
+from pgvitals.measure.runner import Runner, failure
 from pgvitals.measure.task import Task, make_task, written_tables
 from pgvitals.query import Query
 from pgvitals.recording import record
@@ -158,27 +158,11 @@ def lookup(request: pytest.FixtureRequest, lab_database: Database) -> Lookup:
             pytest.exit(f"pgvitals: {error}", returncode=2)
         benchmark.group = query.system
         benchmark.extra_info.update(title=query.title, budget_p95_ms=query.budget_p95_ms, role=task.role)
-        clock = time.perf_counter_ns
-        begun: list[int] = []
         requests: list[Request] = []
         wrong = ""
         try:
             with Runner(lab_database, task.role) as runner:
-
-                def start() -> tuple[tuple[Call], dict[str, Any]]:
-                    call = task.calls[len(begun) % len(task.calls)]
-                    begun.append(clock())
-                    runner.begin(call)
-                    return (call,), {}
-
-                def finish(call: Call) -> None:
-                    rows = runner.fetched
-                    runner.end(call)
-                    requests.append(Request(begun[-1], clock() - begun[-1], rows))
-
-                benchmark.pedantic(
-                    runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=WARMUP, iterations=1
-                )
+                requests = time_calls(benchmark, runner, task.calls, rounds)
         except psycopg.Error as error:
             wrong = failure(query, error)
         except PgvitalsError as error:
