@@ -23,15 +23,18 @@ def recipe_version(system: System) -> str:
     Raises:
         DatasetError: a file of the recipe cannot be read.
     """
-    files = [path for path in system.folder.rglob("*.py") if system.migrations_path not in path.parents]
+    apart = {system.migrations_path, system.folder / "facts"}  # facts are asked of the rows, and make none
+    files = [path for path in _files(system.folder) if apart.isdisjoint(path.parents)]
     return _digest(_engine(), *_contents(system.folder, files))
 
 
 def migrations_version(system: System) -> str:
-    """16 hexadecimal digits over the system's migrations: a revision that was edited is another one."""
-    # A revision may read its statements from another file beside it.
-    files = [path for path in system.migrations_path.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return _digest(*_contents(system.folder, files))
+    """16 hexadecimal digits over the system's migrations and what lies beside them: an edited one is another."""
+    return _digest(*_contents(system.folder, _files(system.migrations_path)))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
 
 @cache
