@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pgvitals.measure.latency import limits
 from pgvitals.profile import Profile
-from pgvitals.recording import Recording, record
 from pgvitals.results.records import Dataset
-from pgvitals.stats.verdict import GateRules
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pgvitals.recording import Recording
 
 MEASURING = ("bench", "load", "audit", "impact")
 PHASES = (*MEASURING, "claims", "notebooks")
@@ -53,6 +54,9 @@ class Request:
 
     def config(self) -> dict[str, object]:
         """What ``run.json`` keeps of it; a DSN stays out, it may hold a password."""
+        from pgvitals.measure.latency import limits  # and SciPy with it
+        from pgvitals.stats.verdict import GateRules
+
         known = self.postgres in ("auto", "embedded", "container")
         return {
             "profile": self.profile.name,
@@ -71,5 +75,7 @@ class Request:
     @contextmanager
     def recording(self, name: str) -> Iterator[Recording]:
         """The run directory of this command."""
+        from pgvitals.recording import record  # and pandas with it
+
         with record(self.suite, name, command=self.command, config=self.config(), out=self.out) as recording:
             yield recording

@@ -65,7 +65,7 @@ def load(
     A dataset that is kept from before is cloned into an empty lab, and with --fresh into any (`pgvitals status` lists
     them). A load that was interrupted, or killed, goes on where it was.
     """
-    from pgvitals import tables, workbench
+    from pgvitals import workbench
     from pgvitals.dataset import declared
     from pgvitals.dataset.parts import parse_shard
     from pgvitals.lab import attach
@@ -94,6 +94,8 @@ def load(
     except KeyboardInterrupt:
         raise workbench.interrupted(request.suite, database) from None
     if dataset is not None:
+        from pgvitals import tables  # and pandas with it, whose memory the load does without
+
         terminal.show(tables.dataset_table(dataset))
     if describe and dataset is not None:
         _describe(request, database, dataset, terminal, as_json=as_json)
