@@ -113,8 +113,7 @@ class Reuse:
     def keep(self, dataset: Dataset, terminal: Terminal) -> None:
         """Keep what was loaded into the lab, if the server stays or can be parked; say why if it cannot be."""
         if self.anew:
-            rows = sum(table.rows for table in dataset.tables)
-            _keep(self.server, self.lab, self.label, rows, dataset.load_s, terminal)
+            _keep(self.server, self.lab, self.label, dataset, terminal)
 
     def _clone(self, found: Kept, terminal: Terminal) -> Dataset | None:
         with terminal.step(
@@ -131,7 +130,7 @@ class Reuse:
         try:
             with fresh.connect() as conn:
                 dataset = recall(conn)
-            if found is not None and (dataset is None or dataset.revisions != self.label.revisions):
+            if found is not None and not _is(dataset, self.label):
                 kept.drop(self.server, found)
                 raise LabError("what was kept is not what it is said to be")
             kept.replace_by(self.server, self.lab, fresh)
@@ -183,7 +182,7 @@ def loaded_at(
         with terminal.bar(f"load {system.name} at {revision}", unit="rows") as bar:
             dataset = load(suite, made, profile, systems=[system.name], seed=seed, progress=bar.rows)
         if wanted is not None:
-            _keep(server, made, wanted, sum(table.rows for table in dataset.tables), dataset.load_s, terminal)
+            _keep(server, made, wanted, dataset, terminal)
         yield made
 
 
@@ -202,12 +201,25 @@ def _cloned(server: Server, wanted: Label, stack: ExitStack, terminal: Terminal)
     return made
 
 
-def _keep(server: Server, source: Database, label: Label, rows: int, load_s: float, terminal: Terminal) -> None:
+def _is(dataset: Dataset | None, label: Label) -> bool:
+    """Whether a database's own record is of what it is kept as."""
+    wanted = (label.profile, label.seed, label.revisions)
+    return dataset is not None and (dataset.profile, dataset.seed, dataset.revisions) == wanted
+
+
+def _keep(server: Server, source: Database, label: Label, dataset: Dataset, terminal: Terminal) -> None:
     if server.kind != "embedded" and not server.state.persistent:
         return  # it ends with this command, and what is kept on it, too
+    rows = sum(table.rows for table in dataset.tables)
+
+    def verify(conn: psycopg.Connection) -> None:
+        copied = recall(conn)
+        if copied is None or not _is(copied, label) or copied.checksum != dataset.checksum:
+            raise LabError("another command has loaded the lab anew meanwhile")
+
     try:
         with terminal.step("keep the dataset for the next time"):
-            kept.keep(server, source, label, rows=rows, load_s=load_s)
+            kept.keep(server, source, label, rows=rows, load_s=dataset.load_s, verify=verify)
     except (LabError, psycopg.Error) as error:
         terminal.say(f"the dataset is not kept for the next time: {_why(error)}")
 

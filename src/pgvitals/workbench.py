@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -11,8 +11,10 @@ from pgvitals.dataset import ledger
 from pgvitals.dataset.load import FillWith, Outcome, load_parts
 from pgvitals.dataset.parts import Shard
 from pgvitals.dataset.prepare import make_way
+from pgvitals.dataset.recipe import load_recipe
 from pgvitals.dataset.snapshot import shape
 from pgvitals.dataset.stored import recall
+from pgvitals.dataset.version import recipe_version
 from pgvitals.errors import DatasetError, LoadInterruptedError, PgvitalsError
 from pgvitals.lab import Database, Server, start_server
 from pgvitals.lab.attach import find, kind_of, server_of, standing
@@ -81,6 +83,8 @@ def fill_shard(
     if shard is not None and fresh:
         raise DatasetError("--fresh with --shard would wipe what the other shards have loaded; leave one of them out")
     seed = profile.seed if seed is None else seed
+    for system in systems:
+        load_recipe(system, profile)  # before a lab is put aside: one that cannot be read costs nobody's rows
     reusable = None  # a shard's lab is shared, and filled for real
     if use_kept and shard is None:
         reusable = reuse.of(suite, database, profile, systems, seed=seed, fresh=fresh)
@@ -93,8 +97,10 @@ def fill_shard(
         for system in systems:
             if whole is not None and system not in missing:
                 _require_shape(whole, system, shape(conn, system.schema_name))
+                older = whole.recipes.get(system.name, recipe_version(system)) != recipe_version(system)
                 terminal.say(
-                    f"{system.name} holds profile {profile.name}, seed {seed}, already; --fresh loads it again"
+                    f"{system.name} holds profile {profile.name}, seed {seed}, already"
+                    f"{', made by another version of its recipe' if older else ''}; --fresh loads it again"
                 )
     if not missing:
         return whole
@@ -176,6 +182,19 @@ def interrupted(suite: Suite, database: Database) -> LoadInterruptedError:
     return LoadInterruptedError(f"interrupted; the lab holds {held}; `{load_command(suite, halves[0])}` goes on")
 
 
+def require_whole(suite: Suite, database: Database, systems: Iterable[System]) -> None:
+    """Refuse to work on half a load: it has no indexes, no foreign keys and no triggers.
+
+    Raises:
+        DatasetError: a system is not loaded whole.
+    """
+    with database.connect() as conn:
+        halves = {half.system: half for half in ledger.halves(conn)}
+    for system in systems:
+        if half := halves.get(system.name):
+            raise DatasetError(f"the lab holds {half}; `{load_command(suite, half)}` goes on")
+
+
 def load_command(suite: Suite, half: ledger.Half) -> str:
     """What to type to go on with half a load."""
     known = suite.profiles.profiles.get(half.profile)
@@ -255,12 +274,9 @@ def lab_database(server: Server) -> Database:
 
 
 def _filled(suite: Suite, database: Database, profile: Profile | None, systems: Sequence[System]) -> Workbench:
+    require_whole(suite, database, systems)
     with database.connect() as conn:
         dataset = recall(conn)
-        halves = {half.system: half for half in ledger.halves(conn)}
-    for system in systems:
-        if half := halves.get(system.name):
-            raise DatasetError(f"the lab holds {half}; `{load_command(suite, half)}` goes on")
     if dataset is None:
         raise DatasetError("the lab holds no dataset yet; fill it with `pgvitals load`")
     if profile is not None and profile.name != dataset.profile:

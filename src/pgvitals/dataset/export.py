@@ -18,6 +18,7 @@ from pgvitals.dataset.parquet import write_table
 from pgvitals.dataset.progress import Progress, Step
 from pgvitals.dataset.stored import recall
 from pgvitals.dataset.unfiltered import unfiltered
+from pgvitals.dataset.worker import become_owner
 from pgvitals.errors import DatasetError
 from pgvitals.lab.database import Database
 from pgvitals.lab.guard import require_ours
@@ -123,8 +124,13 @@ def export(
         if dataset is None:
             raise DatasetError("the lab holds no dataset yet; fill it with `pgvitals load`")
         chosen = suite.select(list(systems) if systems is not None else list(dataset.revisions))
+        held = [(system, _tables_of(conn, system)) for system in chosen]
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         with conn.transaction():
+            for system, names in held:
+                _hold(conn, system, names)
+            if recall(conn) != dataset:
+                raise DatasetError("the lab is being loaded by another command; export it when that has ended")
             for name, value in _SETTINGS.items():
                 conn.execute("select set_config(%s, %s, true)", (name, value))
             sources = _sources(conn, chosen, dataset, tables)
@@ -140,6 +146,19 @@ def export(
         )
         (half / RECORD).write_bytes(to_json(done, indent=1))
     return done
+
+
+def _tables_of(conn: Connection, system: System) -> list[str]:
+    return [name for name, _ in conn.execute(_TABLES, (system.schema_name,)).fetchall()]
+
+
+def _hold(conn: Connection, system: System, tables: Sequence[str]) -> None:
+    """Keep everybody from emptying the tables, before the snapshot is taken: a TRUNCATE reaches into older ones."""
+    if tables:
+        become_owner(conn, system)
+        names = sql.SQL(", ").join(sql.Identifier(system.schema_name, name) for name in tables)
+        conn.execute(sql.SQL("lock table {} in access share mode").format(names))
+        conn.execute("reset role")
 
 
 def _sources(conn: Connection, systems: Sequence[System], dataset: Dataset, wanted: Sequence[str]) -> list[_Source]:

@@ -20,6 +20,7 @@ from pgvitals.dataset.prepare import Plan
 from pgvitals.dataset.progress import Log
 from pgvitals.dataset.stored import remember
 from pgvitals.dataset.worker import become_owner, refusals_of
+from pgvitals.errors import DatasetError, RowsRefusedError
 from pgvitals.lab.database import Database
 from pgvitals.results.records import Dataset, TableRows
 
@@ -79,7 +80,7 @@ def _phases_of_building(plans: Sequence[Plan], taken: dict[str, TakenAway], log:
     objects: list[tuple[int, Piece]] = []
     references: list[Piece] = []
     for plan in plans:
-        rows = {_quoted(plan, table.name): table.total for table in plan.tables}
+        rows = {name: table.total for table in plan.tables for name in _names(plan, table.name)}
         for each in taken[plan.system.name].objects:
             do = partial(_build, log, plan, each)
             if each.kind == REFERENCES:
@@ -89,6 +90,11 @@ def _phases_of_building(plans: Sequence[Plan], taken: dict[str, TakenAway], log:
                 objects.append((rows.get(each.table, 0), piece))
     objects.sort(key=lambda sized: -sized[0])
     return [[piece for _, piece in objects], references]
+
+
+def _names(plan: Plan, table: str) -> tuple[str, str]:
+    """As we write a table, and as the catalog does, which quotes where it has to."""
+    return _quoted(plan, table), f"{plan.system.schema_name}.{table}"
 
 
 def _quoted(plan: Plan, table: str) -> str:
@@ -136,6 +142,12 @@ def _checksum(log: Log, records: dict[tuple[str, str], TableRows], plan: Plan, t
         rows, checksum = table_checksum(conn, schema, table)
         size = conn.execute("select pg_total_relation_size(format('%%I.%%I', %s::text, %s::text))", (schema, table))
         (size_bytes,) = size.fetchone() or (0,)
+    total = next(each.total for each in plan.tables if each.name == table)
+    if rows != total:
+        raise DatasetError(
+            f"{schema}.{table} holds {rows:,} rows, and {total:,} were loaded: somebody changed them meanwhile;"
+            " `pgvitals load --fresh` loads them again"
+        )
     records[name, table] = TableRows(system=name, table=table, rows=rows, size_bytes=int(size_bytes), checksum=checksum)
 
 
@@ -143,5 +155,10 @@ def _give_back(conn: Connection, plan: Plan, taken: TakenAway) -> None:
     with refusals_of(plan.system.name):
         become_owner(conn, plan.system)
         taken.switch_on(conn)
-        taken.require_back(conn, plan.system.schema_name)
+        try:
+            taken.require_back(conn, plan.system.schema_name)
+        except RowsRefusedError as error:  # not the rows' fault: they stay, and so does what was built
+            raise DatasetError(
+                f"{error}: somebody changed the tables meanwhile; undo that, and `pgvitals load` ends the load"
+            ) from None
         conn.execute("reset role")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -119,10 +119,19 @@ def find(server: Server, key: str) -> Kept | None:
         return next((kept for kept in all_kept(conn, server.refresh().databases) if kept.label.key == key), None)
 
 
-def keep(server: Server, source: Database, label: Label, *, rows: int, load_s: float) -> Kept:
+def keep(
+    server: Server,
+    source: Database,
+    label: Label,
+    *,
+    rows: int,
+    load_s: float,
+    verify: Callable[[psycopg.Connection], None] = lambda conn: None,
+) -> Kept:
     """Clone ``source``, which nobody may be connected to and nobody may have changed since it was loaded.
 
     What is kept under an older key of the same label is dropped, and then the longest unused, until it fits.
+    ``verify`` sees the copy before it counts as kept, and raises LabError if it is something else.
 
     Raises:
         LabError: somebody is connected, or there is no room.
@@ -135,6 +144,8 @@ def keep(server: Server, source: Database, label: Label, *, rows: int, load_s: f
     except LabError as error:
         raise LabError(_connected(error)) from None
     try:
+        with copy.connect() as conn:
+            verify(conn)
         moment = now_utc()
         kept = Kept(
             database=copy.name,

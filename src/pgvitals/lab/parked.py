@@ -109,11 +109,13 @@ def remove(parked: Parked) -> bool:
 
 def prune() -> None:
     """Delete what is broken, of a suite that is gone, or in a later one too; then the oldest, down to the limits."""
-    known = all_parked()
-    readable = {parked.folder for parked in known}
+    readable: list[Parked] = []
     for folder in _folders():
-        if folder not in readable:
+        if (parked := _read(folder)) is not None:
+            readable.append(parked)
+        elif _read(folder) is None:  # not one that was just being moved here
             _remove(folder)
+    known = sorted(readable, key=lambda parked: (parked.parked_utc, parked.id), reverse=True)
     seen: set[tuple[str, str, str]] = set()
     total = count = 0
     for parked in known:

@@ -91,18 +91,19 @@ class Server:
 
     def _note(self, name: str, *, unfinished: bool = False, made: bool = False, maker: Process | None = None) -> None:
         """Note where a database stands (or, by default, that it is gone), and who is to drop it."""
-        self.refresh()
-        others = [
-            tuple(each for each in names if each != name) for names in (self.state.databases, self.state.unfinished)
-        ]
-        scratch = {each: process for each, process in self.state.scratch.items() if each != name}
-        if maker is not None:
-            scratch[name] = maker
-        self.state = self.state.with_changes(
-            scratch=scratch,
-            databases=(*others[0], name) if made else others[0],
-            unfinished=(*others[1], name) if unfinished else others[1],
-        )
+        with self.state.turn():
+            self.refresh()
+            others = [
+                tuple(each for each in names if each != name) for names in (self.state.databases, self.state.unfinished)
+            ]
+            scratch = {each: process for each, process in self.state.scratch.items() if each != name}
+            if maker is not None:
+                scratch[name] = maker
+            self.state = self.state.with_changes(
+                scratch=scratch,
+                databases=(*others[0], name) if made else others[0],
+                unfinished=(*others[1], name) if unfinished else others[1],
+            )
 
     @contextmanager
     def scratch(self, label: str, source: Database | None = None) -> Iterator[Database]:

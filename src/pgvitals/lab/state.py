@@ -9,9 +9,11 @@ Formats: 1 told processes apart by a time of day; 2 by clock ticks since boot, a
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -134,6 +136,14 @@ class State:
             raise LabError(
                 f"{self.folder}: cannot be written ({error.strerror}); set PGVITALS_HOME to a writable directory"
             ) from None
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """One process at a time reads the file, changes it and writes it back."""
+        make_directory(self.folder)
+        with open(self.folder / "lock", "a") as file:  # noqa: PTH123  # a descriptor to lock, nothing to read
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def with_changes(self, **changes: Any) -> State:
         """A changed copy, saved."""

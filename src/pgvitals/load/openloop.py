@@ -34,6 +34,7 @@ from pgvitals.refusal import refusal
 from pgvitals.results.outcome import EXIT_CODES, Outcome
 from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite
+from pgvitals.workbench import require_whole
 
 PARAMETER_SETS = 400
 DRAIN_LIMIT_S = 30.0  # for answers that are late when the plan is over
@@ -58,6 +59,7 @@ class OpenLoop:
         systems = suite.select(list(settings.systems))
         known = load_mix(mix, suite.queries)
         self._database = attach(suite)
+        require_whole(suite, self._database, systems)
         queries = queries_at(suite, self._database, systems).queries
         self._plan = make_plan(
             known.of(queries),

@@ -35,6 +35,7 @@ from pgvitals.recording import record
 from pgvitals.revisions import queries_at
 from pgvitals.stats.percentile import summary
 from pgvitals.suite import Suite, find_suite
+from pgvitals.workbench import require_whole
 
 ARM = "pytest-benchmark"
 SAMPLES_FILE = "pytest_samples.parquet"
@@ -122,6 +123,7 @@ def lab_database(pytestconfig: pytest.Config) -> Iterator[Database]:
     suite = pytestconfig.stash[SESSION].suite
     try:
         database = attach(suite)
+        require_whole(suite, database, suite.systems.values())
         with at_rest(database, [system.schema_name for system in suite.systems.values()]):
             yield database
     except PgvitalsError as error:
