@@ -71,6 +71,10 @@ sample: install ## Make reports/sample again from the latest run
 audit-selftest: install ## Inject a known defect for every rule: found / injected, false alarms
 	@python -m pgvitals.audit selftest
 
+.PHONY: check-harness
+check-harness: install ## The same statements through pgbench and through pgvitals, interleaved
+	@python -m pgvitals.measure.harness $(HARNESS_ARGS)
+
 .PHONY: check
 check: install ## ruff, mypy, and drift of the generated docs
 	@ruff check .
