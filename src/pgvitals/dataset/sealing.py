@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pgvitals.dataset.streams import I64, Bytes2D, Text, uuid_texts, words
+from pgvitals.dataset.streams import I64, Bytes2D, Text, big_endian, uuid_texts, words
 from pgvitals.encryption import Context
 from pgvitals.encryption.cipher import NONCE_BYTES, seal_each
 from pgvitals.errors import DatasetError
@@ -55,5 +55,4 @@ class Seal:
 
 def nonces(key: tuple[int, int], index: I64) -> Bytes2D:
     """A nonce for each index, as bytes of shape (n, 12); distinct for distinct indexes."""
-    raw = words(key, index, 2).astype(">u8").view(np.uint8).reshape(len(index), 16)
-    return np.ascontiguousarray(raw[:, :NONCE_BYTES])
+    return np.ascontiguousarray(big_endian(words(key, index, 2))[:, :NONCE_BYTES])

@@ -59,13 +59,18 @@ def words(key: tuple[int, int], index: I64, count: int) -> U64:
 
     The first word is a bijection of the index, hence distinct; the others are mixed from it.
     """
-    out = np.empty((len(index), count), dtype=np.uint64)
-    previous = mix64(index.astype(np.uint64) * _GOLDEN + np.uint64(key[0]))
-    out[:, 0] = previous
+    columns = [mix64(index.astype(np.uint64) * _GOLDEN + np.uint64(key[0]))]
     for column in range(1, count):
-        previous = mix64(previous + np.uint64((key[1] + column * int(_GOLDEN)) % 2**64))
-        out[:, column] = previous
-    return out
+        columns.append(mix64(columns[-1] + np.uint64((key[1] + column * int(_GOLDEN)) % 2**64)))
+    return np.array(columns).T  # each column lies by itself, where it was made
+
+
+def big_endian(values: U64) -> Bytes2D:
+    """Words of shape (n, k) as bytes of shape (n, 8 k)."""
+    out = np.empty(values.shape, dtype=">u8")
+    for column in range(values.shape[1]):  # which is twice as fast as all at once
+        out[:, column] = values[:, column]
+    return out.view(np.uint8)
 
 
 def _unit_interval(raw: U64) -> F64:
@@ -85,9 +90,11 @@ def uniforms_at(key: tuple[int, int], index: I64, count: int) -> list[F64]:
 def uuids(key: tuple[int, int], index: I64) -> Bytes2D:
     """One UUID for each index, as bytes of shape (n, 16): version 8 (RFC 9562, made by hash), variant 10."""
     pair = words(key, index, 2)
-    pair[:, 0] = (pair[:, 0] & np.uint64(0xFFFFFFFFFFFF0FFF)) | np.uint64(0x8000)
-    pair[:, 1] = (pair[:, 1] & np.uint64(0x3FFFFFFFFFFFFFFF)) | np.uint64(0x8000000000000000)
-    return pair.astype(">u8").view(np.uint8).reshape(len(index), 16)
+    pair[:, 0] &= np.uint64(0xFFFFFFFFFFFF0FFF)
+    pair[:, 0] |= np.uint64(0x8000)
+    pair[:, 1] &= np.uint64(0x3FFFFFFFFFFFFFFF)
+    pair[:, 1] |= np.uint64(0x8000000000000000)
+    return big_endian(pair)
 
 
 def uuid_texts(ids: Bytes2D) -> Text:
@@ -103,8 +110,7 @@ def hex_digests(key: tuple[int, int], index: I64, digits: int) -> Text:
     """A hexadecimal string for each index, distinct and ``digits`` long (a multiple of 16)."""
     if digits % 16:
         raise ValueError(f"digits must be a multiple of 16, got {digits}")
-    raw = words(key, index, digits // 16).astype(">u8").view(np.uint8).reshape(len(index), digits // 2)
-    return _HEX[raw].view(f"S{digits}").ravel()
+    return _HEX[big_endian(words(key, index, digits // 16))].view(f"S{digits}").ravel()
 
 
 def position_at(share: F64, cumulative: F64) -> I64:
