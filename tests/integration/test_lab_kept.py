@@ -15,9 +15,10 @@ import psycopg
 import pytest
 
 from pgvitals.errors import GuardError, LabError
-from pgvitals.lab import Database, Server, guard, kept
+from pgvitals.lab import Database, Server, guard, kept, start_server
 from pgvitals.lab.kept import Kept, Label
 from pgvitals.lab.reap import reap
+from pgvitals.suite import Suite
 
 LABEL = Label(key="a" * 32, profile="tiny", seed=7, revisions={"shelf": "indexed"})
 
@@ -26,6 +27,13 @@ LABEL = Label(key="a" * 32, profile="tiny", seed=7, revisions={"shelf": "indexed
 def room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeping is on, as it is for users."""
     monkeypatch.setenv("PGVITALS_KEEP_GB", "2")
+
+
+@pytest.fixture(scope="module")
+def server(suite: Suite, _own_state: None) -> Iterator[Server]:
+    """A server without the databases that the tests of other files still hold."""
+    with start_server("embedded", suite=suite) as running:
+        yield running
 
 
 @pytest.fixture

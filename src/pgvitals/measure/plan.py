@@ -26,11 +26,13 @@ _NAMES = {
     *("Scan Direction", "Sort Method", "Sort Space Type", "Cache Mode", "Storage", "Custom Plan Provider"),
 }
 """What a plan says in words that hold no literal; every other text of it may."""
+_STATISTICS = "exists (select from pg_statistic s where s.starelid = c.oid)"
+_VACUUMED = "c.reltuples >= 0"  # as near as others than superusers get: pg_stats hides what a policy would filter
 _RELATIONS = """
     select c.relname,
         greatest(c.reltuples, 0)::bigint as rows,
         pg_stat_get_mod_since_analyze(c.oid) as changed_since_analyze,
-        exists (select from pg_statistic s where s.starelid = c.oid) as has_statistics,
+        {has_statistics} as has_statistics,
         array(select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid
             where x.indrelid = c.oid and x.indisvalid order by 1) as indexes
     from pg_class c
@@ -109,7 +111,9 @@ def _spread(task: Task) -> list[int]:
 def _relations(database: Database, schema: str) -> dict[str, dict[str, Any]]:
     """Relation -> what the planner knows of it; names are those of one schema, as a plan has them."""
     with database.connect() as conn, conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_RELATIONS, (schema,)).fetchall()
+        superuser = conn.info.parameter_status("is_superuser") == "on"
+        statement = sql.SQL(_RELATIONS).format(has_statistics=sql.SQL(_STATISTICS if superuser else _VACUUMED))
+        rows = cursor.execute(statement, (schema,)).fetchall()
     return {row.pop("relname"): row for row in rows}
 
 
