@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -57,12 +58,13 @@ def test_a_run_by_dsn_keeps_the_password_to_itself_and_cleans_up(
     typed = psutil.Process(process.pid).cmdline()
     said = ThreadPoolExecutor().submit(process.communicate)  # or its pipes fill up and it waits
     while process.poll() is None:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            try:
+        children: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+            children = psutil.Process(process.pid).children(recursive=True)
+        for child in children:
+            with contextlib.suppress(psutil.Error):
                 if (words_of_child := child.cmdline()) != typed:  # as it is between fork and exec
                     seen.add(" ".join(words_of_child) + str(child.environ()))
-            except psutil.Error:
-                continue
         time.sleep(0.05)
     out, err = said.result()
     assert process.returncode == 3, err  # two batches are too few

@@ -18,6 +18,14 @@ PATIENCE_S = 120
 
 
 @dataclass(frozen=True)
+def runs(process: psutil.Process) -> bool:
+    """Whether it is there, and more than an entry that its parent has not fetched."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Moment:
     """When to interrupt a run: after a line of its progress, or when a child process is there."""
 
@@ -82,7 +90,7 @@ class Running:
         """Processes and files that outlived it; what is just ending gets a moment."""
         deadline = time.monotonic() + 20
         while True:
-            alive = [each for each in self.family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+            alive = [each for each in self.family if runs(each)]
             files = [*self.sockets, *self.out.glob("*"), *self.out.glob(".*")]
             found = [*alive, *self.shell.leftovers(), *(path for path in files if path.exists())]
             if not found or time.monotonic() > deadline:

@@ -58,7 +58,14 @@ def checksums(dataset: Dataset) -> dict[str, str]:
 
 def workers() -> list[psutil.Process]:
     """Children of this process that load."""
-    return [each for each in psutil.Process().children() if "worker" in " ".join(each.cmdline())]
+
+    def loads(child: psutil.Process) -> bool:
+        try:
+            return "worker" in " ".join(child.cmdline())
+        except psutil.NoSuchProcess:  # ended meanwhile, or not yet waited for
+            return False
+
+    return [each for each in psutil.Process().children() if loads(each)]
 
 
 def test_two_processes_load_what_one_does(
@@ -147,8 +154,8 @@ def test_a_child_that_is_killed_is_told_and_the_load_goes_on(
     suite: Suite, migrated: Database, smoke: Profile, by_one: Dataset
 ) -> None:
     def kill_one(step: Step) -> None:
-        if step.phase == "rows" and len(workers()) == 2:
-            os.kill(workers()[0].pid, signal.SIGKILL)
+        if step.phase == "rows" and len(at_work := workers()) == 2:
+            os.kill(at_work[0].pid, signal.SIGKILL)
 
     with pytest.raises(DatasetError, match="has ended with status -9; `pgvitals load` goes on"):
         load(suite, migrated, smoke, systems=["practice"], jobs=2, progress=kill_one)
