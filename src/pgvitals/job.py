@@ -17,6 +17,7 @@ from pgvitals.audit.run import audit as run_audit
 from pgvitals.child import dies_with_parent
 from pgvitals.dataset.describe import describe
 from pgvitals.errors import LabError, MeasureError
+from pgvitals.filling import fill
 from pgvitals.impact.compare import check_revisions, measure_impact
 from pgvitals.lab import Database, Server
 from pgvitals.lab.attach import server_of
@@ -34,7 +35,7 @@ from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Load
 from pgvitals.results.rls import RlsPrice
 from pgvitals.results.rundir import Run, load_run
 from pgvitals.system import System
-from pgvitals.workbench import any_server, fill, lab_database, started, workbench
+from pgvitals.workbench import any_server, lab_database, started, workbench
 
 
 def whole(request: Request, phases: Sequence[str]) -> Run:

@@ -91,6 +91,7 @@ class Reuse:
     server: Server
     lab: Database
     label: Label
+    schemas: frozenset[str]  # of the wanted systems
     anew: bool
     """Whether the database is as new, so that a dataset that is loaded into it may be kept."""
 
@@ -120,19 +121,15 @@ class Reuse:
             f"clone profile {found.label.profile}, seed {found.label.seed}, "
             f"loaded {moment(found.made_utc)} in {duration(found.load_s)}"
         ):
-            dataset = self._replace_by(found)
-        assert dataset is not None, "it was read from the clone"
-        return dataset
+            return self._replace_by(found)
 
     def _replace_by(self, found: Kept | None) -> Dataset | None:
         source = kept.source_of(self.server, found) if found else None
         fresh = self.server.provisional("lab", source)
         try:
-            with fresh.connect() as conn:
-                dataset = recall(conn)
-            if found is not None and not _is(dataset, self.label):
-                kept.drop(self.server, found)
-                raise LabError("what was kept is not what it is said to be")
+            dataset = _require_kept(self.server, found, fresh) if found is not None else None
+            if not _Content.of(self.lab).replaceable(self.schemas, anew=self.anew):  # a clone took a while
+                raise LabError("another command has changed the lab meanwhile")
             kept.replace_by(self.server, self.lab, fresh)
         except BaseException:
             self.server.drop(fresh)
@@ -151,15 +148,42 @@ def of(
     """
     if database.state_path is None or not kept.limit_bytes():
         return None
-    with database.connect() as conn:
-        guard.require_ours(conn)
-        schemas, strangers, objects = conn.execute(_CONTENT).fetchone() or ([], 0, 0)
-    anew = set(schemas) == {guard.MARKER_SCHEMA} and (strangers, objects) == (0, 1)  # its table
-    theirs = {guard.MARKER_SCHEMA, *(each.schema_name for each in systems)}
-    if not anew and not (fresh and set(schemas) <= theirs and not strangers):
+    schemas = frozenset(each.schema_name for each in systems)
+    content = _Content.of(database)
+    if not content.replaceable(schemas, anew=not fresh):
         return None
-    server = server_of(load_state(database.state_path))
-    return Reuse(server=server, lab=database, label=label(suite, profile, systems, seed), anew=anew)
+    return Reuse(
+        server=server_of(load_state(database.state_path)),
+        lab=database,
+        label=label(suite, profile, systems, seed),
+        schemas=schemas,
+        anew=content.anew,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Content:
+    """What stands in a lab database."""
+
+    schemas: frozenset[str]
+    strangers: int
+    objects: int
+
+    @classmethod
+    def of(cls, database: Database) -> _Content:
+        with database.connect() as conn:
+            guard.require_ours(conn)
+            schemas, strangers, objects = conn.execute(_CONTENT).fetchone() or ([], 0, 0)
+        return cls(schemas=frozenset(schemas), strangers=strangers, objects=objects)
+
+    @property
+    def anew(self) -> bool:
+        """Whether nothing was made in it but our marker's table."""
+        return self.schemas == {guard.MARKER_SCHEMA} and (self.strangers, self.objects) == (0, 1)
+
+    def replaceable(self, schemas: frozenset[str], *, anew: bool) -> bool:
+        """Whether another may take its place: an empty one, or (unless ``anew``) one of these schemas alone."""
+        return self.anew or not (anew or self.strangers or self.schemas - schemas - {guard.MARKER_SCHEMA})
 
 
 @contextmanager
@@ -194,11 +218,26 @@ def _cloned(server: Server, wanted: Label, stack: ExitStack, terminal: Terminal)
         (system, revision), *_ = wanted.revisions.items()
         with terminal.step(f"clone {system} at {revision}, loaded {moment(found.made_utc)}"):
             made = stack.enter_context(server.scratch("before", kept.source_of(server, found)))
+            _require_kept(server, found, made)
             kept.used(server, found)
     except (LabError, psycopg.Error) as error:
         terminal.say(f"loaded, not cloned: {_why(error)}")
         return None
     return made
+
+
+def _require_kept(server: Server, found: Kept, copy: Database) -> Dataset:
+    """The record in a clone of what was kept.
+
+    Raises:
+        LabError: it is of something else; what was kept is dropped.
+    """
+    with copy.connect() as conn:
+        dataset = recall(conn)
+    if dataset is None or not _is(dataset, found.label):
+        kept.drop(server, found)
+        raise LabError("what was kept is not what it is said to be")
+    return dataset
 
 
 def _is(dataset: Dataset | None, label: Label) -> bool:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pgvitals import terminal
+from pgvitals.dataset import ledger
 from pgvitals.dataset.stored import recall
 from pgvitals.errors import LabError
 from pgvitals.lab import Database
@@ -29,6 +30,8 @@ class Lab:
     size_bytes: int | None
     profile: str | None
     rows: int | None
+    unfinished: tuple[str, ...]
+    """Of each system that is loaded in part: that it is, and how much of it."""
 
 
 def describe() -> list[Lab]:
@@ -47,7 +50,7 @@ def table(labs: list[Lab]) -> Table | str:
             lab.kind,
             "up" if lab.answers else "[red]does not answer[/]",
             "until `down`" if lab.stays else "while its command runs",
-            escape(f"{lab.profile}, {lab.rows:,} rows" if lab.profile and lab.rows is not None else "empty"),
+            _held(lab),
             size(lab.size_bytes),
             escape(lab.suite),
         )
@@ -57,13 +60,19 @@ def table(labs: list[Lab]) -> Table | str:
     return terminal.table("Lab servers", [(heading, "left") for heading in headings], rows)
 
 
+def _held(lab: Lab) -> str:
+    whole = [escape(f"{lab.profile}, {lab.rows:,} rows")] if lab.profile and lab.rows is not None else []
+    return "\n".join([*whole, *(f"[yellow]{escape(each)}[/]" for each in lab.unfinished)]) or "empty"
+
+
 def _lab(state: State) -> Lab:
-    answers, size_bytes, dataset = False, None, None
+    answers, size_bytes, dataset, halves = False, None, None, list[ledger.Half]()
     if state.lab_database:
         try:
             with Database(params=state.params, name=state.lab_database).connect() as conn:
                 row = conn.execute("select pg_database_size(current_database())").fetchone()
-                answers, size_bytes, dataset = True, int(row[0]) if row else None, recall(conn)
+                answers, size_bytes = True, int(row[0]) if row else None
+                dataset, halves = recall(conn), ledger.halves(conn)
         except LabError:
             answers = False
     return Lab(
@@ -76,4 +85,5 @@ def _lab(state: State) -> Lab:
         size_bytes=size_bytes,
         profile=dataset.profile if dataset else None,
         rows=sum(each.rows for each in dataset.tables) if dataset else None,
+        unfinished=tuple(map(str, halves)),
     )

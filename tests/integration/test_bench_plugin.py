@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pgvitals.filling import fill
 from pgvitals.lab import Database, Server
 from pgvitals.query import Query
 from pgvitals.results.rundir import SAMPLE_COLUMNS, load_run
 from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite, find_suite
 from pgvitals.terminal import Terminal
-from pgvitals.workbench import fill
 
 ROUNDS = 70
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

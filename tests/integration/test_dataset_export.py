@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from pgvitals.dataset import export as exporting
 from pgvitals.dataset import parquet
 from pgvitals.dataset.export import Export, export
 from pgvitals.dataset.load import load
@@ -295,6 +296,41 @@ def test_all_tables_are_of_one_moment(zoo: Suite, animals: Database, tmp_path: P
 
     done = export(zoo, animals, tmp_path / "out", progress=meanwhile)
     assert [(table.table, table.rows) for table in done.tables] == [("animals", 0), ("keepers", 0)]
+
+
+def test_nobody_empties_a_table_that_is_being_written(zoo: Suite, animals: Database, tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def meanwhile(step: Step) -> None:
+        with animals.connect() as conn:
+            conn.execute("set lock_timeout = '10ms'")
+            for table in ("keepers", "animals"):
+                try:
+                    conn.execute(sql.SQL("truncate zoo.{}").format(sql.Identifier(table)))
+                except psycopg.errors.LockNotAvailable:
+                    refused.append(table)
+
+    with animals.connect() as conn:
+        conn.execute("insert into zoo.animals (flag) values (true), (false)")
+    done = export(zoo, animals, tmp_path / "out", progress=meanwhile)
+    assert set(refused) == {"animals", "keepers"}
+    assert {table.table: table.rows for table in done.tables}["animals"] == 2
+
+
+def test_a_lab_that_is_being_loaded_meanwhile_is_not_exported(
+    zoo: Suite, animals: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = exporting._hold
+
+    def anew(*held: Any) -> None:
+        with animals.connect() as conn:
+            conn.execute("update pgvitals.dataset set record = jsonb_set(record, '{seed}', '77')")
+        hold(*held)
+
+    monkeypatch.setattr(exporting, "_hold", anew)
+    with pytest.raises(DatasetError, match="is being loaded by another command"):
+        export(zoo, animals, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_that_changed_since_the_load_show_in_the_record(zoo: Suite, animals: Database, tmp_path: Path) -> None:

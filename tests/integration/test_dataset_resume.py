@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pgvitals import workbench
+from pgvitals import filling, workbench
 from pgvitals.dataset import ledger, parts, prepare, worker
 from pgvitals.dataset.load import load, load_parts
 from pgvitals.dataset.progress import Step
@@ -223,9 +223,9 @@ def test_a_second_load_says_what_the_lab_holds(
     suite: Suite, migrated: Database, smoke: Profile, whole: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     practice = suite.select(["practice"])
-    first = workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
+    first = filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
     capsys.readouterr()
-    second = workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
+    second = filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
     assert first == second
     assert first.checksum == whole.checksum
     assert "practice holds profile smoke, seed 20250106, already; --fresh loads it again" in capsys.readouterr().err
@@ -299,7 +299,7 @@ def test_half_a_load_at_an_older_revision_gives_way_to_the_migration(
 ) -> None:
     upgrade(suite, database, "practice_0001")
     interrupted(suite, database, smoke)
-    filled = workbench.fill(suite, database, smoke, suite.select(["practice"]), Terminal(quiet=True))
+    filled = filling.fill(suite, database, smoke, suite.select(["practice"]), Terminal(quiet=True))
     assert filled.checksum == whole.checksum
     assert filled.revisions == whole.revisions
     told = "half a load of system 'practice' was begun at revision practice_0001 and was undone"
@@ -342,22 +342,22 @@ def test_another_load_at_work_is_not_wiped(
 
 def test_columns_that_were_dropped_and_made_again_are_noticed(suite: Suite, migrated: Database, smoke: Profile) -> None:
     practice = suite.select(["practice"])
-    workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
+    filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
     head = current(suite, migrated)["practice"]
     downgrade(suite, migrated, "practice@base")
     upgrade(suite, migrated, "practice@head")
     assert current(suite, migrated)["practice"] == head
     with pytest.raises(DatasetError, match=r"of system 'practice' were made anew since they were filled.*--fresh"):
-        workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
-    again = workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True), fresh=True)
-    assert again == workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
+        filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
+    again = filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True), fresh=True)
+    assert again == filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
 
 
 def test_a_clone_holds_what_its_source_does(
     suite: Suite, server: Server, migrated: Database, smoke: Profile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     practice = suite.select(["practice"])
-    first = workbench.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
+    first = filling.fill(suite, migrated, smoke, practice, Terminal(quiet=True))
     with server.scratch("clone", migrated) as clone:
-        assert workbench.fill(suite, clone, smoke, practice, Terminal(quiet=True)) == first
+        assert filling.fill(suite, clone, smoke, practice, Terminal(quiet=True)) == first
     assert "practice holds profile smoke" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from pgvitals.errors import LabError
 from pgvitals.lab import Database, Server, start_server
+from pgvitals.lab.attach import server_of
 from pgvitals.lab.reap import halt, reap
 from pgvitals.lab.state import STATE_FORMAT, Process, State, all_states, home, load_state, new_id
 from pgvitals.suite import Suite
@@ -273,3 +275,19 @@ def test_a_database_is_handed_to_a_child_by_a_path_and_a_name_without_its_secret
     environment = database.environment()
     assert environment == {"PGVITALS_LAB": str(database.state_path), "PGVITALS_LAB_DATABASE": database.name}
     assert database.params["password"] not in repr((environment, database))
+
+
+def test_databases_that_are_made_at_the_same_moment_are_all_noted(client: Callable[..., Any], lab_home: Any) -> None:
+    state = client("up").state()
+    servers = [server_of(load_state(state.path)) for _ in range(6)]  # as in six commands
+
+    def make(server: Server) -> set[str]:
+        made = [server.create("beside") for _ in range(3)]
+        server.drop(made[0])
+        return {each.name for each in made[1:]}
+
+    with ThreadPoolExecutor(len(servers)) as pool:
+        there = set[str]().union(*pool.map(make, servers))
+    noted = load_state(state.path)
+    assert set(noted.databases) == there | {noted.lab_database}
+    assert noted.unfinished == ()

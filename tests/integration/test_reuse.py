@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pgvitals import reuse, workbench
+from pgvitals import filling, reuse, workbench
 from pgvitals.dataset.checksum import overall_checksum, table_checksum
 from pgvitals.dataset.stored import recall
 from pgvitals.encryption.keys import KEK_VARIABLE
+from pgvitals.errors import DatasetError
 from pgvitals.lab import Database, Server, guard, kept, start_server
 from pgvitals.lab.attach import server_of
 from pgvitals.lab.migrate import current
@@ -151,7 +153,7 @@ def fill(shelf: Suite) -> Callable[..., tuple[Dataset, Spoken]]:
     def run(lab: Database, profile: Profile = PROFILE, systems: Any = None, **options: Any) -> tuple[Dataset, Spoken]:
         suite, terminal = find_suite(shelf.root), Spoken()
         chosen = suite.select(systems)
-        return workbench.fill(suite, lab, profile, chosen, terminal, **options), terminal
+        return filling.fill(suite, lab, profile, chosen, terminal, **options), terminal
 
     return run
 
@@ -201,8 +203,8 @@ def test_the_second_load_clones_and_copies_no_row(
         def loaded(*_: object, **__: object) -> None:
             raise AssertionError("a row was sent")
 
-        monkeypatch.setattr(workbench, "load_parts", loaded)
-        monkeypatch.setattr(workbench, "upgrade", loaded)
+        monkeypatch.setattr(filling, "load_parts", loaded)
+        monkeypatch.setattr(filling, "upgrade", loaded)
         dataset, said = fill(second)
         assert said.did("clone profile t, seed 1, loaded 2")
         assert dataset == first
@@ -442,6 +444,93 @@ def test_a_kept_one_that_is_not_what_it_says_is_dropped_and_the_dataset_loaded(
         assert said.did("load desk, shelf")
         assert dataset.checksum == first.checksum
     assert [each.database for each in all_kept(server)] != [made.database]
+
+
+def test_the_base_of_an_impact_is_not_cloned_from_what_is_something_else(
+    server: Server, lab: Database, shelf: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(terminal: Spoken) -> list[tuple[Any, ...]]:
+        system = shelf.system("shelf")
+        with reuse.loaded_at(shelf, server, system, PROFILE, "shelf_tables", terminal, seed=1) as made:
+            return rows(made)
+
+    first = loaded(Spoken())
+    (made,) = all_kept(server)
+    with kept.source_of(server, made).connect() as conn:
+        conn.execute("set default_transaction_read_only = off")
+        conn.execute("truncate pgvitals.dataset, shelf.books")
+    said = Spoken()
+    assert loaded(said) == first
+    assert said.did("loaded, not cloned: what was kept is not what it is said to be")
+    assert [each.database for each in all_kept(server)] != [made.database]
+
+
+def test_what_another_command_loaded_since_one_looked_is_not_put_aside(
+    server: Server, lab: Database, fill: Callable[..., Any], shelf: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(lab)
+    with server.scratch("second") as second:
+        looked = reuse.of(shelf, second, PROFILE, shelf.select(None), seed=1, fresh=False)
+        assert looked is not None
+        fill(second, seed=2)
+        said = Spoken()
+        assert looked.take(said) is None
+        assert said.said[-1] == "loaded in place, not cloned: another command has changed the lab meanwhile"
+        with second.connect() as conn:
+            there = recall(conn)
+        assert there is not None
+        assert there.seed == 2
+        assert recomputed(second, there) == there.checksum
+    assert server.refresh().scratch == {}
+
+
+def test_a_lab_that_was_loaded_anew_before_it_could_be_kept_is_not_kept(
+    server: Server, lab: Database, fill: Callable[..., Any], shelf: Suite
+) -> None:
+    first, _ = fill(lab, use_kept=False)
+    said = Spoken()
+    wanted = reuse.of(shelf, lab, PROFILE, shelf.select(None), seed=1, fresh=True)
+    assert wanted is not None
+    wanted.anew = True
+    wanted.keep(replace(first, checksum="that of other rows"), said)
+    assert said.said[-1] == (
+        "the dataset is not kept for the next time: another command has loaded the lab anew meanwhile"
+    )
+    assert all_kept(server) == []
+    wanted.keep(first, said)
+    assert len(all_kept(server)) == 1
+
+
+def test_a_recipe_that_cannot_be_read_costs_nobody_s_rows(lab: Database, fill: Callable[..., Any], root: Path) -> None:
+    first, _ = fill(lab)
+    (root / "fixtures" / "shelf" / "dataset.py").write_text("import no_such_module")
+    with pytest.raises(DatasetError, match="does not import"):
+        fill(lab, fresh=True)
+    assert recomputed(lab, first) == first.checksum
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (edited_recipe, ", made by another version of its recipe"),
+        (other_size, ", but of other sizes than the profile has now"),
+        (lambda *_: None, ""),
+    ],
+)
+def test_what_is_held_and_would_be_loaded_otherwise_now_is_said(
+    lab: Database,
+    fill: Callable[..., Any],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[..., None],
+    told: str,
+) -> None:
+    fill(lab)
+    options: dict[str, Any] = {}
+    change(root, options, monkeypatch)
+    _, said = fill(lab, **options)
+    assert f"shelf holds profile t, seed 1, already{told}; --fresh loads it again" in said.said
+    assert "desk holds profile t, seed 1, already; --fresh loads it again" in said.said
 
 
 # Elsewhere

@@ -65,7 +65,7 @@ def load(
     A dataset that is kept from before is cloned into an empty lab, and with --fresh into any (`pgvitals status` lists
     them). A load that was interrupted, or killed, goes on where it was.
     """
-    from pgvitals import workbench
+    from pgvitals import filling
     from pgvitals.dataset import declared
     from pgvitals.dataset.parts import parse_shard
     from pgvitals.lab import attach
@@ -78,7 +78,7 @@ def load(
     database = attach(request.suite, postgres)
     try:
         with _crew(dask, jobs, terminal) as fill_with:
-            dataset = workbench.fill_shard(
+            dataset = filling.fill_shard(
                 request.suite,
                 database,
                 request.profile,
@@ -92,7 +92,7 @@ def load(
                 fill_with=fill_with,
             )
     except KeyboardInterrupt:
-        raise workbench.interrupted(request.suite, database) from None
+        raise filling.interrupted(request.suite, database) from None
     if dataset is not None:
         from pgvitals import tables  # and pandas with it, whose memory the load does without
 

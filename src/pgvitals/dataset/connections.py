@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -36,27 +36,30 @@ def do_all(database: Database, pieces: Sequence[Piece], jobs: int) -> None:
             for piece in pieces:
                 piece.do(conn)
         return
-    conns = [ledger.connect(database) for _ in range(jobs)]
-    threads = [threading.Thread(target=board.work, args=(conn,), daemon=True) for conn in conns]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():  # not one long wait: an interrupt has to get through
-                thread.join(0.2)
-    except BaseException:
-        board.stop()
-        for conn in conns:
-            with suppress(psycopg.Error):
-                conn.cancel_safe(timeout=5)
-        raise
-    finally:
-        for thread in threads:
-            thread.join()
-        for conn in conns:
-            conn.close()
+    with ExitStack() as stack:
+        conns = [stack.enter_context(closing(ledger.connect(database))) for _ in range(jobs)]
+        threads = [threading.Thread(target=board.work, args=(conn,), daemon=True) for conn in conns]
+        try:
+            for thread in threads:
+                thread.start()
+            while board.error is None and _one_of(threads):  # not one long wait: an interrupt has to get through
+                pass
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            board.stop(error)
+        while _one_of(threads):
+            for conn in conns:  # again and again: one may have been between two statements
+                with suppress(psycopg.Error):
+                    conn.cancel_safe(timeout=5)
     if board.error is not None:
         raise board.error
+
+
+def _one_of(threads: Sequence[threading.Thread], wait_s: float = 0.2) -> bool:
+    """Whether one is still at work, asked after a moment's wait for it."""
+    alive = next((thread for thread in threads if thread.is_alive()), None)
+    if alive is not None:
+        alive.join(wait_s)
+    return alive is not None
 
 
 class _Board:

@@ -238,9 +238,14 @@ class _Load:
         return Outcome(dataset=dataset, missing=tuple(missing), timings=self.log.timings, news=news)
 
     def _finished_by_another(self, plans: Sequence[Plan], news: tuple[str, ...]) -> Outcome:
-        names = {plan.system.name for plan in plans}
+        recipes = {plan.system.name: plan.identity["recipe"] for plan in plans}
         dataset = recall(self.conn)
-        if dataset is None or not names <= set(dataset.recipes) or dataset.seed != self.seed:
+        wanted = (self.profile.name, self.seed)
+        if (
+            dataset is None
+            or (dataset.profile, dataset.seed) != wanted
+            or not recipes.items() <= dataset.recipes.items()
+        ):
             raise DatasetError("another process began this load anew while this one was at work; `pgvitals load` again")
         return Outcome(dataset=dataset, missing=(), timings=self.log.timings, news=news)
 

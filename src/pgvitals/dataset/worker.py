@@ -40,8 +40,10 @@ from pgvitals.system import System
 Advance = Callable[[Part, int], None]
 """Hears of rows of a part as they are sent."""
 
-_HOPELESS = ("21", "22", "23", "42", "P0")
+_REFUSED = ("21", "22", "23", "P0")
 """SQLSTATE classes of rows that the tables do not take: the same load would fail in the same place."""
+_REFUSED_FILLING = (*_REFUSED, "42")
+"""While rows are sent, also what breaks a policy, or does not exist that a default or a trigger names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +105,14 @@ def _encoded(where: str, column: TableColumn, values: Column) -> Field:
 
 
 @contextmanager
-def refusals_of(system: str) -> Iterator[None]:
+def refusals_of(system: str, *, filling: bool = False) -> Iterator[None]:
     """What the server refuses becomes one line, without row values."""
     try:
         yield
     except psycopg.Error as error:
         table = f"{error.diag.table_name}: " if error.diag.table_name else ""
-        hopeless = (error.sqlstate or "").startswith(_HOPELESS)
-        kind = RowsRefusedError if hopeless else DatasetError
+        refused = (error.sqlstate or "").startswith(_REFUSED_FILLING if filling else _REFUSED)
+        kind = RowsRefusedError if refused else DatasetError
         raise kind(f"loading system {system!r} failed: {table}{refusal(error)}") from None
 
 
@@ -161,7 +163,7 @@ class Filler(AbstractContextManager["Filler"]):
             DatasetError: the server failed, or the load is over.
         """
         target = self._targets[part.system]
-        with refusals_of(part.system), self.conn.transaction():
+        with refusals_of(part.system, filling=True), self.conn.transaction():
             claimed = ledger.claim(self.conn, part, self.work.loads[part.system][0], wait=wait)
             if claimed is None:
                 return False

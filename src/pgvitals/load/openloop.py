@@ -19,6 +19,7 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 
 from pgvitals.errors import LabError, LoadTestError, PgvitalsError
+from pgvitals.filling import require_whole
 from pgvitals.lab import attach
 from pgvitals.load.client import Client
 from pgvitals.load.ledger import Ledger
@@ -34,7 +35,6 @@ from pgvitals.refusal import refusal
 from pgvitals.results.outcome import EXIT_CODES, Outcome
 from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite
-from pgvitals.workbench import require_whole
 
 PARAMETER_SETS = 400
 DRAIN_LIMIT_S = 30.0  # for answers that are late when the plan is over

@@ -22,6 +22,7 @@ import pytest
 
 from pgvitals.dataset.stored import recall
 from pgvitals.errors import PgvitalsError
+from pgvitals.filling import require_whole
 from pgvitals.lab import Database, attach
 from pgvitals.lab.attach import kind_of
 from pgvitals.measure.burst import WARMUP, Request, interval, samples_of
@@ -35,7 +36,6 @@ from pgvitals.recording import record
 from pgvitals.revisions import queries_at
 from pgvitals.stats.percentile import summary
 from pgvitals.suite import Suite, find_suite
-from pgvitals.workbench import require_whole
 
 ARM = "pytest-benchmark"
 SAMPLES_FILE = "pytest_samples.parquet"

@@ -20,13 +20,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pgvitals.errors import MeasureError
+from pgvitals.filling import fill
 from pgvitals.lab import Database, Server
 from pgvitals.measure.orm import Application, Driver, models
 from pgvitals.measure.runner import Call
 from pgvitals.measure.task import Task
 from pgvitals.suite import Suite
 from pgvitals.terminal import Terminal
-from pgvitals.workbench import fill
 
 ITEMS = """
 -- title: Items of a kind
