@@ -46,6 +46,12 @@ def parameters(sql: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found["name"] for found in PLACEHOLDER.finditer(sql) if found["name"]))
 
 
+def numbered(sql: str) -> str:
+    """The statement as the server sees it: ``$1``, ``$2`` … in order of first use."""
+    position = {name: number for number, name in enumerate(parameters(sql), start=1)}
+    return PLACEHOLDER.sub(lambda found: f"${position[found['name']]}" if found["name"] else "%", sql)
+
+
 def revision(path: Path, header: dict[str, str], key: str, error: type[SuiteError]) -> str:
     """A revision id as it stands; whether the system has it, the suite knows.
 

@@ -17,7 +17,6 @@ import pytest
 PATIENCE_S = 120
 
 
-@dataclass(frozen=True)
 def runs(process: psutil.Process) -> bool:
     """Whether it is there, and more than an entry that its parent has not fetched."""
     try:
@@ -26,6 +25,7 @@ def runs(process: psutil.Process) -> bool:
         return False
 
 
+@dataclass(frozen=True)
 class Moment:
     """When to interrupt a run: after a line of its progress, or when a child process is there."""
 

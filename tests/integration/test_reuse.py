@@ -221,13 +221,14 @@ def test_a_loaded_lab_that_is_loaded_afresh_is_a_clone_with_nothing_of_before(
     server: Server, lab: Database, fill: Callable[..., Any]
 ) -> None:
     first, _ = fill(lab)
+    before = server.refresh().scratch
     with lab.connect() as conn:
         conn.execute("drop index shelf.books_code; delete from shelf.books where id < 100")
     dataset, said = fill(lab, fresh=True)
     assert said.did("clone profile t")
     assert recomputed(lab, dataset) == first.checksum
     assert "books_code" in indexes(lab)
-    assert server.refresh().scratch == {}
+    assert server.refresh().scratch == before
 
 
 def test_afresh_without_a_kept_one_is_loaded_into_a_database_of_its_own_and_kept(
@@ -469,6 +470,7 @@ def test_what_another_command_loaded_since_one_looked_is_not_put_aside(
     server: Server, lab: Database, fill: Callable[..., Any], shelf: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(lab)
+    before = server.refresh().scratch
     with server.scratch("second") as second:
         looked = reuse.of(shelf, second, PROFILE, shelf.select(None), seed=1, fresh=False)
         assert looked is not None
@@ -481,7 +483,7 @@ def test_what_another_command_loaded_since_one_looked_is_not_put_aside(
         assert there is not None
         assert there.seed == 2
         assert recomputed(second, there) == there.checksum
-    assert server.refresh().scratch == {}
+    assert server.refresh().scratch == before
 
 
 def test_a_lab_that_was_loaded_anew_before_it_could_be_kept_is_not_kept(

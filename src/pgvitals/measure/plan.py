@@ -10,13 +10,12 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgvitals.errors import MeasureError
+from pgvitals.header import numbered
 from pgvitals.lab.database import Database
 from pgvitals.measure.plan_shape import Plan, fingerprint, shape, walk
 from pgvitals.measure.runner import Call, Runner, failure
 from pgvitals.measure.task import Task
-from pgvitals.query import Query
 
-_PLACEHOLDER = re.compile(r"%%|%\((?P<name>\w+)\)s")
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])(?<!Plan )-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w\"])", re.IGNORECASE)
 """A string or a number; that of an InitPlan or SubPlan is its name."""
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|(?P<string>'(?:[^']|'')*')", re.DOTALL)
@@ -38,12 +37,6 @@ _RELATIONS = """
     from pg_class c
     where c.relnamespace = %s::regnamespace and c.relkind in ('r', 'p', 'm')
 """
-
-
-def numbered(query: Query) -> str:
-    """The statement as the server sees it: ``$1``, ``$2`` … in order of first use."""
-    position = {name: number for number, name in enumerate(query.parameters, start=1)}
-    return _PLACEHOLDER.sub(lambda found: f"${position[found['name']]}" if found["name"] else "%", query.sql)
 
 
 def capture(database: Database, task: Task) -> list[dict[str, Any]]:
@@ -123,7 +116,7 @@ def _explain(runner: Runner, call: Call, mode: str) -> Plan:
     names = query.parameters
     arguments = sql.SQL(", ").join(sql.Literal(call.parameters[name]) for name in names)
     execution = sql.SQL("pgvitals_plan({})").format(arguments) if names else sql.SQL("pgvitals_plan")
-    statement = numbered(query)
+    statement = numbered(query.sql)
     try:
         runner.begin(call)
         runner.ask(sql.SQL("set local plan_cache_mode = {}").format(sql.Literal(f"force_{mode}_plan")))

@@ -6,27 +6,31 @@ Everything that sends a query does it here: the sampler, pytest-benchmark, impac
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import psycopg
-from psycopg import generators, sql
-from psycopg.pq import ExecStatus
+from psycopg import sql
 
 from pgvitals.errors import MeasureError
+from pgvitals.header import numbered, parameters
 from pgvitals.lab.database import Database
+from pgvitals.measure.prepared import Prepared
 from pgvitals.query import Query
 from pgvitals.refusal import refusal
 
-_SET = {2: "select set_config(%s, %s, true)", 4: "select set_config(%s, %s, true), set_config(%s, %s, true)"}
-_COMMAND_OK = int(ExecStatus.COMMAND_OK)
-_TUPLES_OK = int(ExecStatus.TUPLES_OK)
+_SET = {2: "select set_config($1, $2, true)", 4: "select set_config($1, $2, true), set_config($3, $4, true)"}
 
 
 class Timing(NamedTuple):
-    """One execution: ``service_ns`` = execute + fetch, ``request_ns`` = BEGIN to COMMIT or ROLLBACK."""
+    """One execution.
+
+    ``service_ns`` is from the parameters as Python values to every row as Python values; ``request_ns`` is that
+    with what stands around it: BEGIN, the tenant's setting, COMMIT or ROLLBACK.
+    """
 
     t_ns: int
     service_ns: int
@@ -49,9 +53,8 @@ class Runner:
     """One connection of one role, with prepared statements and binary results.
 
     A lookup runs in a read-only transaction, which costs nothing to speak of, so that a statement which
-    writes ends with an error and changes nothing. A write is rolled back. BEGIN, COMMIT and ROLLBACK go
-    to the server as they are: through a cursor they would cost three times as much, and psycopg forgets
-    every prepared statement when it sees a ROLLBACK.
+    writes ends with an error and changes nothing. A write is rolled back. Every statement is prepared when it
+    is first executed and stays so, through a ROLLBACK too.
 
     Raises:
         LabError: the connection cannot be made.
@@ -59,11 +62,10 @@ class Runner:
 
     def __init__(self, database: Database, role: str) -> None:
         self.connection = database.connect(role)
-        self.connection.prepare_threshold = 0  # every statement is prepared when it is first used
-        self.connection.prepared_max = None  # and stays so, however many queries the suite has
-        self._cursor = self.connection.cursor(binary=True)
-        # A cursor that gets the same statement again keeps how its values are read and written: some microseconds.
-        self._setting = self.connection.cursor(binary=True)
+        self._prepared = Prepared(self.connection)
+        self._known: dict[str, tuple[str, tuple[str, ...]]] = {}  # statement -> as the server gets it, parameters
+        self.fetched = 0
+        """Rows of the last :meth:`execute`, for whoever timed it from outside."""
 
     def __enter__(self) -> Self:
         return self
@@ -79,29 +81,23 @@ class Runner:
 
     def begin(self, call: Call) -> None:
         """Open the request's transaction and set its tenant and actor, as far as it has them."""
-        self._command(b"begin" if call.writes else b"begin read only")
+        self._prepared.command(b"begin" if call.writes else b"begin read only")
         if call.settings:
-            self._setting.execute(_SET[len(call.settings)], call.settings)
+            self._prepared.execute(_SET[len(call.settings)], call.settings)
 
     def execute(self, call: Call) -> int:
-        """Execute and fetch every row: the service. Returns the number of rows, fetched or written."""
-        cursor = self._cursor
-        cursor.execute(call.sql, call.parameters)
-        if not call.writes:
-            return len(cursor.fetchall())
-        result = cursor.pgresult
-        if result is not None and result.status == _TUPLES_OK:  # without RETURNING there is nothing to fetch
-            cursor.fetchall()
+        """Execute and make Python values of every row: the service. Returns the rows, fetched or written."""
+        statement, names = self._known.get(call.sql) or self._read(call.sql)
+        given = call.parameters
+        result = self._prepared.execute(statement, [given[name] for name in names])
+        if result.nfields:
+            self._prepared.rows(result)
+        self.fetched = result.ntuples or result.command_tuples or 0
         return self.fetched
-
-    @property
-    def fetched(self) -> int:
-        """Rows of the last :meth:`execute`, for whoever timed it from outside."""
-        return max(0, self._cursor.rowcount)
 
     def end(self, call: Call) -> None:
         """End the request's transaction."""
-        self._command(b"rollback" if call.writes else b"commit")
+        self._prepared.command(b"rollback" if call.writes else b"commit")
 
     def send(self, call: Call) -> int:
         """One request; returns its rows.
@@ -143,7 +139,7 @@ class Runner:
     def abandon(self) -> None:
         """Roll back whatever is open; on a lost connection there is nothing to roll back."""
         with suppress(psycopg.Error):
-            self._command(b"rollback")
+            self._prepared.command(b"rollback")
 
     def ask(self, statement: sql.SQL | sql.Composed) -> psycopg.Cursor[Any]:
         """Something beside the request, inside its transaction, that is not worth a prepared statement."""
@@ -151,16 +147,16 @@ class Runner:
 
     def plan_choices(self) -> dict[str, tuple[int, int]]:
         """Statement -> (generic, custom) plans that the server used for it on this connection."""
+        generic, custom = Counter[str](), Counter[str]()
         found = self.connection.execute("select statement, generic_plans, custom_plans from pg_prepared_statements")
-        return {str(statement): (int(generic), int(custom)) for statement, generic, custom in found.fetchall()}
+        for statement, of_all, of_one in found.fetchall():
+            generic[statement] += of_all
+            custom[statement] += of_one
+        return {statement: (generic[statement], custom[statement]) for statement in generic}
 
-    def _command(self, command: bytes) -> None:
-        """Send a command without parameters or rows, and wait as psycopg does (under gevent, others run meanwhile)."""
-        pgconn = self.connection.pgconn
-        pgconn.send_query(command)
-        result = self.connection.wait(generators.execute(pgconn))[-1]
-        if result.status != _COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
+    def _read(self, statement: str) -> tuple[str, tuple[str, ...]]:
+        self._known[statement] = numbered(statement), parameters(statement)
+        return self._known[statement]
 
 
 def failure(query: Query, error: psycopg.Error) -> str:

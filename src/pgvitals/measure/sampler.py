@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pgvitals.header import numbered
 from pgvitals.lab.database import Database
 from pgvitals.measure.noise import NoiseProbe
 from pgvitals.measure.prepare import sweep
@@ -139,12 +140,10 @@ def _batch(
 
 def _choices(runners: dict[tuple[str, str], Runner], tasks: Sequence[Task]) -> dict[str, tuple[int, int]]:
     """Match the server's prepared statements to queries by their text with $n placeholders."""
-    from pgvitals.measure.plan import numbered
-
     by_runner = {key: runner.plan_choices() for key, runner in runners.items()}
     found = {}
     for task in tasks:
-        counts = by_runner[task.system.name, task.role].get(numbered(task.query))
+        counts = by_runner[task.system.name, task.role].get(numbered(task.query.sql))
         if counts is not None:
             found[task.query.key] = counts
     return found
