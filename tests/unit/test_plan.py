@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pgvitals.header import numbered
 from pgvitals.measure.plan_shape import fingerprint, shape, walk
-from pgvitals.query import Query
 
 PLAN: dict[str, Any] = {
     "Node Type": "Sort",
@@ -26,11 +24,6 @@ PLAN: dict[str, Any] = {
         }
     ],
 }
-
-
-def query(statement: str) -> Query:
-    """A query of this statement."""
-    return Query(name="q", system="s", path=Path("q.sql"), title="q", budget_p95_ms=1, params="select 1", sql=statement)
 
 
 def changed(**changes: object) -> dict[str, Any]:

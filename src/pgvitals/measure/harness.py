@@ -155,9 +155,11 @@ def markdown(found: Check) -> str:
             "cores, "
             f"psycopg {found.versions.get('psycopg', '')}, {found.server.transport} socket. The same statements, "
             "parameters and rows through `pgbench -M prepared` (the latency of each transaction, as it logs it), "
-            "through psycopg alone (`execute`; `driver` is that with fetchall), through pgvitals (its service time), "
-            f"and through pytest-benchmark (`fixture`), interleaved over {found.rounds} rounds, 2 x {found.per_visit} "
-            "executions an arm. Ratios and differences are taken inside a round; shown are their median and its "
+            "through a cursor of psycopg (`cursor`: execute and fetchall), through the calls of psycopg that pgvitals "
+            "makes, bare (`driver`; `execute` is that without the rows made Python values), through pgvitals (its "
+            "service time), and through pytest-benchmark (`fixture`), interleaved over "
+            f"{found.rounds} rounds, 2 x {found.per_visit} executions an arm. Ratios "
+            "and differences are taken inside a round; shown are their median and its "
             f"{CONFIDENCE:.0%} interval.\n",
             f"{noise_told(found)}. Outcome: **{found.outcome.value}**.\n",
             markdown_table(("Figure", "Statement", "Median", "Interval", "Goal", ""), "llrrrl", rows_of(found)),

@@ -1,7 +1,9 @@
 """The arms of the harness check: the same statement, parameters and rows through pgbench, psycopg and pgvitals.
 
 - ``pgbench``: prepared, each statement a transaction of its own; the latency that it logs.
-- ``driver``: psycopg as anybody would write it, prepared, binary; execute alone, and execute with fetchall.
+- ``cursor``: a cursor of psycopg as anybody would write it, prepared, binary: execute with fetchall.
+- ``driver``: the calls of psycopg that pgvitals makes, written down one below the other: parameters dumped, sent,
+  awaited (that alone is ``execute``), and rows loaded.
 - ``pgvitals``: :meth:`~pgvitals.measure.runner.Runner.run`, its service time.
 - ``fixture``: the same through pytest-benchmark, as ``pytest bench/`` does it.
 """
@@ -17,8 +19,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from psycopg import generators, pq
+from psycopg.adapt import PyFormat, Transformer
 
 from pgvitals.errors import MeasureError
+from pgvitals.header import numbered
 from pgvitals.lab.database import Database
 from pgvitals.measure import pgbench
 from pgvitals.measure.burst import WARMUP
@@ -28,9 +33,9 @@ from pgvitals.measure.sampler import quiet_collector
 from pgvitals.query import Query
 from pgvitals.stats.samples import FloatArray
 
-ARMS = ("pgbench", "driver", "pgvitals", "fixture")
+ARMS = ("pgbench", "cursor", "driver", "pgvitals", "fixture")
 EXECUTE = "execute"
-"""Beside the arms: the part of ``driver`` without fetchall."""
+"""Beside the arms: the part of ``driver`` before the rows are loaded."""
 
 _ROWS, _GROUPS = 100_000, 2_000
 _FIRST = 100_000  # beyond int2, so that all parameters are of one type
@@ -116,6 +121,8 @@ def visit(database: Database, arm: str, workload: Workload, *, seed: int, n: int
         return {arm: pgbench.run(database, written, transactions=total, seed=seed)[WARMUP:]}
     calls = workload.calls(seed, total)
     with quiet_collector():
+        if arm == "cursor":
+            return {arm: _cursor(database, calls, workload.rows)}
         if arm == "driver":
             return _driver(database, calls, workload.rows)
         if arm == "pgvitals":
@@ -128,10 +135,10 @@ def _role(database: Database) -> str:
     return database.params["user"]
 
 
-def _driver(database: Database, calls: tuple[Call, ...], rows: int) -> Mapping[str, FloatArray]:
-    """psycopg alone: what a request sends besides its statement goes through the connection, untimed."""
+def _cursor(database: Database, calls: tuple[Call, ...], rows: int) -> FloatArray:
+    """What a request sends besides its statement goes through the connection, untimed."""
     clock = time.perf_counter_ns
-    executed, fetched = [], []
+    fetched = []
     with database.connect(_role(database)) as conn:
         conn.prepare_threshold = 0
         cursor = conn.cursor(binary=True)
@@ -140,8 +147,36 @@ def _driver(database: Database, calls: tuple[Call, ...], rows: int) -> Mapping[s
             conn.execute("select set_config(%s, %s, true)", call.settings)
             start = clock()
             cursor.execute(call.sql, call.parameters)
-            middle = clock()
             found = cursor.fetchall()
+            end = clock()
+            conn.execute("commit")
+            _check(len(found), rows)
+            fetched.append(end - start)
+    return _ms(fetched)
+
+
+def _driver(database: Database, calls: tuple[Call, ...], rows: int) -> Mapping[str, FloatArray]:
+    """The least that it takes to send a statement through psycopg and get Python values back."""
+    clock = time.perf_counter_ns
+    executed, fetched = [], []
+    with database.connect(_role(database)) as conn:
+        pgconn, transformer = conn.pgconn, Transformer(conn)
+        first = calls[0]
+        transformer.dump_sequence(list(first.parameters.values()), [PyFormat.AUTO])
+        pgconn.send_prepare(b"driver", numbered(first.sql).encode(), param_types=transformer.types)
+        conn.wait(generators.execute(pgconn))
+        for call in calls:
+            conn.execute("begin read only")
+            conn.execute("select set_config(%s, %s, true)", call.settings)
+            start = clock()
+            given = transformer.dump_sequence([call.parameters["key"]], [PyFormat.AUTO])
+            pgconn.send_query_prepared(
+                b"driver", given, param_formats=transformer.formats, result_format=pq.Format.BINARY
+            )
+            (result,) = conn.wait(generators.execute(pgconn))
+            middle = clock()
+            transformer.set_pgresult(result)
+            found = transformer.load_rows(0, result.ntuples, tuple)
             end = clock()
             conn.execute("commit")
             _check(len(found), rows)

@@ -49,8 +49,11 @@ class Figure:
 GOALS = (
     Goal(figure="p95, pgvitals / pgbench", workload="one row", most=1.6),
     Goal(figure="p95, pgvitals / pgbench", workload="50 rows", most=1.9),
-    Goal(figure="p50, execute − pgbench", workload="one row", most=30.0),
-    Goal(figure="p50, execute − pgbench", workload="50 rows", most=30.0),
+    *(
+        Goal(figure=f"{point}, execute − pgbench", workload=workload, most=30.0)
+        for point in ("p50", "p95")
+        for workload in ("one row", "50 rows")
+    ),
     *(
         Goal(figure=f"typical, {arm} / driver", workload=workload, most=1.05)
         for arm in ("pgvitals", "fixture")
@@ -74,7 +77,7 @@ def figures(workload: str, latencies: Latencies, quiet_rounds: int) -> tuple[Fig
         raise MeasureError("harness: no round was measured; ask for at least one")
     rounds = {
         "p95, pgvitals / pgbench": ("x", np.exp(p95_log_ratios(latencies["pgbench"], latencies["pgvitals"]))),
-        "p95, driver / pgbench": ("x", np.exp(p95_log_ratios(latencies["pgbench"], latencies["driver"]))),
+        "p95, cursor / pgbench": ("x", np.exp(p95_log_ratios(latencies["pgbench"], latencies["cursor"]))),
         "p50, execute − pgbench": ("µs", _difference_us(latencies, EXECUTE, 0.50)),
         "p95, execute − pgbench": ("µs", _difference_us(latencies, EXECUTE, 0.95)),
         "typical, pgvitals / driver": ("x", np.exp(typical_log_ratios(latencies["driver"], latencies["pgvitals"]))),
