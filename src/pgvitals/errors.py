@@ -67,6 +67,10 @@ class AuditError(PgvitalsError):
     """A rule folder is malformed, or the audit cannot reach what it needs."""
 
 
+class WaiverError(SuiteError):
+    """A file of waivers cannot be used."""
+
+
 class ResultsError(PgvitalsError):
     """A run directory is missing, unreadable, or of another format."""
 

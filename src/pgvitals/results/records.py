@@ -196,6 +196,14 @@ class Finding:
     objects: tuple[str, ...]
     detail: str
     remediation: str = ""
+    waiver: str = ""  # until when it is waived and why, or since when it is no longer
+    is_waived: bool = False
+    is_known: bool = False  # the baseline has it too
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it fails its rule."""
+        return not (self.is_waived or self.is_known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,11 +227,18 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """``audit.json``."""
+    """``audit.json``. ``outcome`` speaks for the results whose severity is ``fail_on`` or worse."""
 
     outcome: Outcome
     database_kind: str  # lab | external
     results: tuple[RuleResult, ...]
+    fail_on: str = "P3"
+    baseline: str = ""  # the run whose findings are known
+    unused_waivers: tuple[str, ...] = ()  # what each waives; no rule found it
+
+    def decides(self, result: RuleResult) -> bool:
+        """Whether a result counts for the outcome."""
+        return result.severity <= self.fail_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
