@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
+from pgvitals.report.audit_review import LOUD, open_first, standing
 from pgvitals.report.lookup_groups import WRITES_NOTE, lookup_groups, writes
 from pgvitals.report.wording import ms, ms_range, size
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Dataset, Gate, Impact, IndexUse, Latency, Load
+from pgvitals.results.records import Audit, Dataset, Finding, Gate, Impact, IndexUse, Latency, Load
 from pgvitals.results.rundir import Run
 from pgvitals.terminal import outcome_text, table
 
 _NAMED_MOST = 4
+_SAID_MOST = 3
 
 
 def latency_table(gate: Gate) -> Table:
@@ -118,7 +120,7 @@ def audit_table(audit: Audit) -> Table | str:
             result.rule,
             result.severity,
             escape(result.system),
-            outcome_text(result.outcome),
+            outcome_text(result.outcome) + ("" if audit.decides(result) else " [dim]not decisive[/]"),
             escape(result.title),
             _what(result.findings, result.evidence),
         )
@@ -194,12 +196,14 @@ def _confidence(gate: Gate) -> str:
     return f"{gate.queries[0].confidence:.0%}" if gate.queries else ""
 
 
-def _what(findings: tuple[object, ...], evidence: str) -> str:
-    names = [name for finding in findings for name in getattr(finding, "objects", ())]
-    if not names:
-        return escape(evidence)
-    more = f" [dim]and {len(names) - 2} more[/]" if len(names) > 2 else ""
-    return escape(", ".join(names[:2])) + more
+def _what(findings: Sequence[Finding], evidence: str) -> str:
+    """The first objects, and how many more; of those that are waived or known, and of an expired waiver, why."""
+    names = [name for finding in findings if finding.is_open for name in finding.objects]
+    said = [f"[dim]{escape(why)}[/]" for why in dict.fromkeys(map(standing, open_first(findings))) if why]
+    if names:
+        more = f" [dim]and {len(names) - 2} more[/]" if len(names) > 2 else ""
+        said.insert(0, escape(", ".join(names[:2])) + more)
+    return "; ".join(said[:_SAID_MOST]) or escape(evidence)
 
 
 def relation_table(impact: Impact) -> Table:
@@ -236,7 +240,7 @@ def summary_lines(run: Run) -> list[str]:
     if run.load:
         lines.append(f"load test {verdict_line(run.load.outcome, run.load.reason)}")
     if run.audit:
-        failed = [each for each in run.audit.results if each.outcome in (Outcome.FAIL, Outcome.ERROR)]
+        failed = [each for each in run.audit.results if each.outcome in LOUD and run.audit.decides(each)]
         lines.append(f"audit: {len(failed)} of {len(run.audit.results)} checks fail (see the report)")
     for each in run.impacts:
         verdicts = [f"{name} BROKEN" for name in each.broken]

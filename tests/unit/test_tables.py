@@ -187,6 +187,22 @@ def test_an_audit_shows_what_needs_a_look_the_most_severe_first() -> None:
     assert row(shown, "KEY002")[-2:] == ["9", "tables"]  # no object: the evidence
 
 
+def test_an_audit_tells_what_is_waived_known_or_does_not_decide() -> None:
+    waived = Finding(objects=("w",), detail="", waiver="until 2030-01-01: soon gone", is_waived=True)
+    expired = Finding(objects=("e",), detail="", waiver="its waiver expired on 2020-01-01: soon gone")
+    results = (
+        replace(RULE, rule="KEY002", severity="P0", findings=(waived, expired)),
+        replace(RULE, rule="KEY003", severity="P2", findings=(Finding(objects=("k",), detail="", is_known=True),)),
+    )
+    shown = text(tables.audit_table(Audit(outcome=Outcome.FAIL, database_kind="lab", results=results, fail_on="P1")))
+    first, second = (shown[shown.index(rule) :] for rule in ("KEY002", "KEY003"))
+    assert "e; its waiver expired on 2020-01-01: soon gone; waived until 2030-01-01: soon gone" in " ".join(
+        first.split()
+    )
+    assert "not decisive" in second
+    assert "known before" in second
+
+
 def test_an_audit_without_anything_to_look_at_is_one_line() -> None:
     results = (replace(RULE, outcome=Outcome.PASS),)
     shown = text(tables.audit_table(Audit(outcome=Outcome.PASS, database_kind="lab", results=results)))

@@ -114,7 +114,7 @@ def _annotations(gate: Gate, against: RegressionGate | None) -> list[str]:
 
 def report(
     run_: RunArgument = "latest",
-    formats: Annotated[str, typer.Option("--format", help="Of: html,md,json,junit.")] = "html,md,junit",
+    formats: Annotated[str, typer.Option("--format", help="Of: html,md,json,junit,sarif.")] = "html,md,junit",
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: the run directory.")] = None,
 ) -> None:
     """Write a run's reports again."""

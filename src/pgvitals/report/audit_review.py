@@ -10,6 +10,8 @@ from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Finding, RuleResult
 
 SHOWN_MOST = 20  # findings of one rule that a report prints; audit.json has them all
+LOUD = (Outcome.FAIL, Outcome.ERROR)
+_LEAST = "P3"
 
 _ORDER = {
     Outcome.FAIL: 0,
@@ -38,11 +40,15 @@ class QuietRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReview:
-    """``open``: failed, in error, undecided or waived; ``passed`` and ``not_applicable`` only get a line."""
+    """``open``: failed, in error, undecided or waived; ``passed`` and ``not_applicable`` only get a line.
+
+    ``terms``: what else decided, as sentences: the threshold, the baseline, waivers that nobody needs.
+    """
 
     open: tuple[SeverityGroup, ...]
     passed: tuple[QuietRule, ...]
     not_applicable: tuple[QuietRule, ...]
+    terms: tuple[str, ...]
 
 
 def review_audit(audit: Audit) -> AuditReview:
@@ -58,12 +64,44 @@ def review_audit(audit: Audit) -> AuditReview:
         not_applicable=_quiet(
             results, Outcome.NOT_APPLICABLE, lambda result: f"{result.system}: {result.evidence or 'nothing to check'}"
         ),
+        terms=tuple(terms(audit)),
     )
 
 
 def remediation(findings: Iterable[Finding]) -> str:
-    """All remediations of a rule as one script, each once."""
-    return "\n".join(dict.fromkeys(finding.remediation.strip() for finding in findings if finding.remediation.strip()))
+    """All remediations of a rule's open findings as one script, each once."""
+    scripts = (finding.remediation.strip() for finding in findings if finding.is_open)
+    return "\n".join(dict.fromkeys(script for script in scripts if script))
+
+
+def open_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings that fail their rule, then those that are waived or known."""
+    return sorted(findings, key=lambda finding: not finding.is_open)
+
+
+def standing(finding: Finding) -> str:
+    """Why a finding does not fail its rule, or why it does again: ``waived until …``; empty of an ordinary one."""
+    if finding.is_waived:
+        return f"waived {finding.waiver}"
+    return finding.waiver or ("known before" if finding.is_known else "")
+
+
+def terms(audit: Audit) -> list[str]:
+    """Sentences about what decided beside the rules."""
+    said = []
+    if audit.fail_on != _LEAST:
+        below = sum(result.outcome in LOUD and not audit.decides(result) for result in audit.results)
+        said.append(f"Only {audit.fail_on} and worse decides; {count(below)} less severe {_checks(below)} not.")
+    if audit.baseline:
+        known = sum(finding.is_known for result in audit.results for finding in result.findings)
+        found = "finding was" if known == 1 else "findings were"
+        said.append(f"{count(known)} {found} in the baseline {audit.baseline} already.")
+    said += [f"Unused waiver: {name}; take it out." for name in audit.unused_waivers]
+    return said
+
+
+def _checks(number: int) -> str:
+    return "check that failed does" if number == 1 else "checks that failed do"
 
 
 def _quiet(

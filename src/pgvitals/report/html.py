@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pgvitals.report import charts, rls_review, wording
-from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
+from pgvitals.report.audit_review import SHOWN_MOST, open_first, remediation, review_audit, standing
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.fact_review import TOUR, fact_told, facts_outcome, told
 from pgvitals.report.fact_review import loud as loud_facts
@@ -143,6 +143,7 @@ def _environment() -> Environment:
 
 def _charts(run: Run, gate: Gate | None) -> dict[str, _Drawn]:
     drawn = {}
+    environment.filters.update(open_first=open_first, standing=standing)
     if gate and gate.queries:
         drawn["latency"] = _draw("latency", lambda width: charts.latency_bars(gate, width))
         samples = run.samples

@@ -1,8 +1,8 @@
 """The report as JUnit XML, the dialect that CI servers read: a suite for the gate, one for each other part.
 
 How outcomes map: fail is ``<failure>``, error is ``<error>``; inconclusive, waived and not applicable are
-``<skipped>`` with the reason, since JUnit knows no fourth word. ``time`` of a lookup is its p95 in seconds, so
-that the trend charts of CI servers show it.
+``<skipped>`` with the reason, since JUnit knows no fourth word, and so is an audit check that failed and is less severe
+than what decides. ``time`` of a lookup is its p95 in seconds, so that the trend charts of CI servers show it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from pgvitals.report.audit_review import remediation
+from pgvitals.report.audit_review import LOUD, open_first, remediation, standing
 from pgvitals.report.lookup_groups import WRITES_NOTE
 from pgvitals.report.redact import redact
 from pgvitals.report.verdict import headline
@@ -146,14 +146,17 @@ def _audit(audit: Audit) -> Iterable[_Case]:
             classname=f"audit.{result.system}.{result.family}",
             name=f"{result.rule} {result.title}",
             seconds=result.duration_ms / 1000,
-            outcome=result.outcome,
+            outcome=result.outcome if audit.decides(result) or result.outcome not in LOUD else Outcome.WAIVED,
             message=f"{result.severity}: {result.evidence or headline(result.outcome)}",
             body=_findings(result),
         )
 
 
 def _findings(result: RuleResult) -> str:
-    lines = [f"{', '.join(finding.objects)}: {finding.detail}" for finding in result.findings]
+    lines = [
+        f"{', '.join(finding.objects)}: {finding.detail}" + (f" ({why})" if (why := standing(finding)) else "")
+        for finding in open_first(result.findings)
+    ]
     script = remediation(result.findings)
     return "\n".join([*lines, *(["", script] if script else [])])
 

@@ -14,6 +14,7 @@ from pgvitals.errors import ReportError
 from pgvitals.report.export import render_json
 from pgvitals.report.junit import render_junit
 from pgvitals.report.markdown import render_markdown
+from pgvitals.report.sarif import render_sarif
 from pgvitals.results.rundir import Run, load_run
 
 
@@ -25,10 +26,15 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of report: the name of its file, and what makes it."""
+    """A kind of report: the name of its file, what makes it, and the part of a run ``of`` which it is."""
 
     filename: str
     render: Renderer
+    of: str = ""
+
+    def fits(self, run: Run) -> bool:
+        """Whether the run has what the report is about."""
+        return not self.of or getattr(run, self.of) is not None
 
 
 def _html(run: Run) -> bytes:
@@ -51,6 +57,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "md": Kind("report.md", _markdown),
         "json": Kind("report.json", _json),
         "junit": Kind("junit.xml", render_junit),
+        "sarif": Kind("audit.sarif", render_sarif, of="audit"),
     }
 )
 
@@ -59,24 +66,27 @@ def render(run: Run, kind: str) -> bytes:
     """One report of a run.
 
     Raises:
-        ReportError: there is no such kind.
+        ReportError: there is no such kind, or the run has nothing for it.
     """
     if kind not in KINDS:
         raise ReportError(f"unknown kind of report {kind!r}; there are: {', '.join(KINDS)}")
+    if not KINDS[kind].fits(run):
+        raise ReportError(f"{run.path}: holds no {KINDS[kind].of}, so there is nothing to tell as {kind}")
     return KINDS[kind].render(run)
 
 
-def write_reports(run_dir: Path, kinds: Iterable[str] = tuple(KINDS), folder: Path | None = None) -> tuple[Path, ...]:
+def write_reports(run_dir: Path, kinds: Iterable[str] | None = None, folder: Path | None = None) -> tuple[Path, ...]:
     """Write reports of the run in ``run_dir`` beside its files, or into ``folder``; returns their paths.
 
-    Every report is rendered before the first is written.
+    Every report is rendered before the first is written. Without ``kinds``: all that the run has something for.
 
     Raises:
         ReportError: a kind is unknown, or a file cannot be written.
         ResultsError: ``run_dir`` holds no run that can be read.
     """
     run = load_run(run_dir)
-    rendered = {kind: render(run, kind) for kind in kinds}
+    asked = [kind for kind in KINDS if KINDS[kind].fits(run)] if kinds is None else kinds
+    rendered = {kind: render(run, kind) for kind in asked}
     target = folder or run_dir
     return tuple(write_whole(target / KINDS[kind].filename, content) for kind, content in rendered.items())
 

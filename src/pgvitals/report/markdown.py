@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from pgvitals.report.audit_review import SHOWN_MOST, remediation, review_audit
+from pgvitals.report.audit_markdown import audit_section, audit_summary
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.fact_review import fact_told, facts_outcome, told
 from pgvitals.report.fact_review import loud as loud_facts
@@ -32,7 +32,7 @@ from pgvitals.report.wording import (
     size_change,
 )
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Contrast, Fact, Gate, Impact, Latency, RuleResult
+from pgvitals.results.records import Contrast, Fact, Gate, Impact, Latency
 from pgvitals.results.rundir import Run
 
 _NOT_MEASURED = "Not measured.\n"
@@ -49,7 +49,7 @@ def render_markdown(run: Run) -> str:
         *(["## Plans\n\n" + plans_section(run, run.gate)] if run.gate and run.gate.queries else []),
         "## Indexes\n\n" + _indexes(run),
         "## Load test\n\n" + _load(run),
-        "## Audit\n\n" + _audit(run),
+        "## Audit\n\n" + (audit_section(run.audit) if run.audit else _NOT_MEASURED),
         "## Impact of migrations\n\n" + ("\n".join(map(_impact, run.impacts)) or _NOT_MEASURED),
         *(["## Price of row-level security\n\n" + rls_section(run.rls)] if run.rls else []),
         "## Dataset\n\n" + _dataset(run),
@@ -63,8 +63,7 @@ def gate_summary(run: Run) -> str:
     """The verdict, the latency table and what failed: for ``$GITHUB_STEP_SUMMARY`` or a comment."""
     parts = [_top(run, judge_run(run)), _latency(run.gate)]
     if run.audit:
-        loud = [r for group in review_audit(run.audit).open for r in group.results if r.outcome is not Outcome.WAIVED]
-        parts.append("".join(f"- {_rule_line(result)}\n" for result in loud) or "No audit rule failed.\n")
+        parts.append(audit_summary(run.audit))
     return "\n".join(parts)
 
 
@@ -167,47 +166,6 @@ def _load(run: Run) -> str:
         f"{ms(total.latency_p99_ms)} ms; service time alone: p95 {ms(total.service_p95_ms)} ms",
         *(f"- error: {code(redact(sample))}" for sample in load.error_samples[:3]),
     ]
-    return "\n".join(lines) + "\n"
-
-
-def _audit(run: Run) -> str:
-    if run.audit is None:
-        return _NOT_MEASURED
-    review = review_audit(run.audit)
-    parts = []
-    for group in review.open:
-        parts.append(f"### {group.severity}\n")
-        parts += [_rule(result) for result in group.results]
-    for name, rules in (("Passed", review.passed), ("Not applicable", review.not_applicable)):
-        if rules:
-            parts.append(f"{name}: {', '.join(code(rule.rule) for rule in rules)}.\n")
-    return "\n".join(parts)
-
-
-def _rule_line(result: RuleResult) -> str:
-    return (
-        f"{MARKS[result.outcome]} **{text(result.rule)}** ({result.severity}, {text(result.system)}) "
-        f"{text(result.title)}: {text(result.evidence)}"
-    )
-
-
-def _rule(result: RuleResult) -> str:
-    lines = [_rule_line(result)]
-    if result.findings:
-        lines.append("")
-    for finding in result.findings[:SHOWN_MOST]:
-        lines.append(f"- {', '.join(map(code, finding.objects))}: {text(finding.detail)}")
-    if len(result.findings) > SHOWN_MOST:
-        lines.append(f"- and {len(result.findings) - SHOWN_MOST} more, in audit.json")
-    if script := remediation(result.findings):
-        lines += [
-            "",
-            "<details><summary>Remediation SQL</summary>",
-            "",
-            fenced(script, "sql"),
-            "",
-            "</details>",
-        ]
     return "\n".join(lines) + "\n"
 
 

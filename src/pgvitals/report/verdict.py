@@ -143,11 +143,14 @@ def _latency(gate: Gate | None) -> Part:
 def _audit(audit: Audit | None) -> Part:
     if audit is None:
         return Part(name="Audit", anchor="audit", outcome=None, counts=NOT_MEASURED, sentence="")
-    loud = [result for result in audit.results if result.outcome in (Outcome.FAIL, Outcome.ERROR)]
+    loud = [
+        result for result in audit.results if result.outcome in (Outcome.FAIL, Outcome.ERROR) and audit.decides(result)
+    ]
     loud.sort(key=lambda result: (result.severity, result.rule))
     if not loud:
         passed = sum(result.outcome is Outcome.PASS for result in audit.results)
-        sentence = f"No audit rule failed; {plural(passed, 'rule')} passed."
+        least = f" of severity {audit.fail_on} or worse" if audit.fail_on != "P3" else ""
+        sentence = f"No audit rule{least} failed; {plural(passed, 'rule')} passed."
     else:
         names = list(dict.fromkeys(f"{result.rule} ({result.severity})" for result in loud))
         more = f" and {len(names) - _NAMED_MOST} more" if len(names) > _NAMED_MOST else ""

@@ -242,6 +242,7 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+    policies: dict[str, str] = field(default_factory=dict)  # system -> its system.toml, from the repository's root
 class Contrast:
     """One query before and after: ratios are after / before, below 1 is faster."""
 

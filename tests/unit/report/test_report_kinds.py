@@ -24,7 +24,7 @@ def own_run(build_run: Callable[..., Run]) -> Run:
     return build_run()
 
 
-FILES = ["report.html", "report.md", "report.json", "junit.xml"]
+FILES = ["report.html", "report.md", "report.json", "junit.xml", "audit.sarif"]
 
 
 def test_every_kind_is_written_beside_the_run(own_run: Run) -> None:
@@ -46,7 +46,7 @@ def test_chosen_kinds_go_to_a_chosen_folder(own_run: Run, tmp_path: Path) -> Non
 
 
 def test_an_unknown_kind_is_refused_before_anything_is_written(own_run: Run) -> None:
-    with pytest.raises(ReportError, match="unknown kind of report 'pdf'; there are: html, md, json, junit"):
+    with pytest.raises(ReportError, match="unknown kind of report 'pdf'; there are: html, md, json, junit, sarif"):
         write_reports(own_run.path, kinds=["md", "pdf"])
     assert not (own_run.path / "report.md").exists()
 
@@ -79,9 +79,15 @@ def test_a_place_that_is_a_file_is_named_in_the_error(tmp_path: Path) -> None:
         write_whole(tmp_path / "taken" / "x.xml", b"")
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not KINDS[kind].of])
 def test_every_kind_renders_a_run_that_holds_nothing(kind: str, empty_run: Run) -> None:
     assert render(empty_run, kind)
+
+
+def test_a_run_without_an_audit_is_not_told_as_one_that_found_nothing(empty_run: Run) -> None:
+    with pytest.raises(ReportError, match="holds no audit, so there is nothing to tell as sarif"):
+        render(empty_run, "sarif")
+    assert [path.name for path in write_reports(empty_run.path)] == FILES[:-1]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
