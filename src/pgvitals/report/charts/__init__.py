@@ -8,11 +8,14 @@ from pgvitals.report.charts.indexes import index_usage
 from pgvitals.report.charts.latency import batches, latency_bars, latency_distribution
 from pgvitals.report.charts.load import load_percentiles
 from pgvitals.report.charts.tails import chains, cities, returning
+from pgvitals.report.charts.traps import after_or_in_turns, alike_or_weighted, point_or_interval
 from pgvitals.report.charts.visits import clock, day, months, week
 
 __all__ = [
     "WIDE",
     "Chart",
+    "after_or_in_turns",
+    "alike_or_weighted",
     "batches",
     "chains",
     "cities",
@@ -25,6 +28,7 @@ __all__ = [
     "latency_distribution",
     "load_percentiles",
     "months",
+    "point_or_interval",
     "returning",
     "svg",
     "tenant_sizes",
