@@ -235,6 +235,7 @@ class Audit:
     fail_on: str = "P3"
     baseline: str = ""  # the run whose findings are known
     unused_waivers: tuple[str, ...] = ()  # what each waives; no rule found it
+    policies: dict[str, str] = field(default_factory=dict)  # system -> its system.toml, from the repository's root
 
     def decides(self, result: RuleResult) -> bool:
         """Whether a result counts for the outcome."""
@@ -242,7 +243,6 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-    policies: dict[str, str] = field(default_factory=dict)  # system -> its system.toml, from the repository's root
 class Contrast:
     """One query before and after: ratios are after / before, below 1 is faster."""
 
