@@ -92,9 +92,9 @@ def test_a_trial_refuses_a_database_that_is_not_ours(server: Server) -> None:
 def rule_that_says(parent: Path, query: str) -> Rule:
     folder = parent / "KEY900_says"
     folder.mkdir()
-    keys = ("title", "why", "remediation", "references", "subject", "promise")
+    keys = ("title", "why", "remediation", "subject", "promise")
     header = [f"-- {key}: something." for key in keys]
-    header += ["-- severity: P3", "-- checked: select 1 as checked"]
+    header += ["-- severity: P3", "-- answers: DB-001", "-- checked: select 1 as checked"]
     (folder / "rule.sql").write_text("\n".join([*header, query]), encoding="utf-8")
     (folder / "bad.sql").write_text("create table rule_test.bad (id uuid primary key);", encoding="utf-8")
     (folder / "good.sql").write_text("drop table rule_test.bad;", encoding="utf-8")

@@ -38,8 +38,14 @@ def make(tmp_path: Path) -> Make:
     def rule(number: int, query: str = NOTHING, *, probe: str = "", **header: str) -> Rule:
         folder = tmp_path / f"KEY9{number:02}_made"
         folder.mkdir()
-        keys = dict.fromkeys(("title", "why", "remediation", "references", "subject", "promise"), "something")
-        values = {**keys, "severity": "P3", **({} if probe else {"checked": "select 1 as checked"}), **header}
+        keys = dict.fromkeys(("title", "why", "remediation", "subject", "promise"), "something")
+        values = {
+            **keys,
+            "severity": "P3",
+            "answers": "DB-001",
+            **({} if probe else {"checked": "select 1 as checked"}),
+            **header,
+        }
         marker = "#" if probe else "--"
         lines = [f"{marker} {key}: {value}" for key, value in values.items()]
         (folder / ("probe.py" if probe else "rule.sql")).write_text(

@@ -17,11 +17,11 @@ HEADER = {
     "severity": "P2",
     "why": "It is lost.",
     "remediation": "Name it.",
-    "references": "DB-001; 45 CFR 164.312(b)",
     "subject": "tables",
     "promise": "each has a name",
     "checked": "select count(*) as checked from tables",
 }
+REFERENCES = {"answers": "DB-001; DB-007", "hipaa": "164.312(b); 164.316(b)(2)(i)", "cis": "4.7"}
 QUERY = "select qualified as object, 'lost' as detail, null as remediation from tables where false"
 PROBE = "from pgvitals.audit.rule import Looked\n\ndef probe(connection, system):\n    return Looked(checked=1)\n"
 
@@ -32,7 +32,7 @@ def write_rule(
     folder = parent / name
     folder.mkdir()
     marker = "--" if source.endswith(".sql") else "#"
-    values = {key: value for key, value in {**HEADER, **header}.items() if value is not None}
+    values = {key: value for key, value in {**HEADER, **REFERENCES, **header}.items() if value is not None}
     lines = [f"{marker} {key}: {value}" for key, value in values.items()]
     (folder / source).write_text("\n".join([*lines, body]) + "\n", encoding="utf-8")
     (folder / "bad.sql").write_text("create table rule_test.lost ();", encoding="utf-8")
@@ -43,7 +43,14 @@ def write_rule(
 def test_a_rule_knows_what_its_folder_says(tmp_path: Path) -> None:
     rule = load_rule(write_rule(tmp_path, min_version="15"))
     assert (rule.id, rule.slug, rule.family, rule.severity) == ("KEY900", "lost", "KEY", "P2")
-    assert rule.references == ("DB-001", "45 CFR 164.312(b)")
+    assert rule.references == (
+        "DB-001",
+        "DB-007",
+        "45 CFR 164.312(b)",
+        "45 CFR 164.316(b)(2)(i)",
+        "CIS PostgreSQL 17 4.7",
+    )
+    assert (rule.answers, rule.cis, rule.method) == (("DB-001", "DB-007"), ("4.7",), "catalog")
     assert rule.min_version == 15
     assert rule.sql == QUERY
     assert rule.good == "drop table rule_test.lost;"
@@ -63,7 +70,7 @@ def test_a_header_without_a_key_names_the_file_and_the_key(tmp_path: Path, key: 
 
 def test_an_unknown_key_is_refused_with_its_line(tmp_path: Path) -> None:
     folder = write_rule(tmp_path, colour="blue")
-    with pytest.raises(AuditError, match=r"rule\.sql:9: unknown header key 'colour'"):
+    with pytest.raises(AuditError, match=r"rule\.sql:11: unknown header key 'colour'"):
         load_rule(folder)
 
 
@@ -79,7 +86,9 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
         ("severity", "P4", "'severity' must be one of P0, P1, P2, P3, got 'P4'"),
         ("min_version", "12", "'min_version' must be a major version from 13 on, got '12'"),
         ("min_version", "new", "'min_version' must be a major version from 13 on, got 'new'"),
-        ("references", "DB-001;; DB-002", "'references' holds an empty entry"),
+        ("answers", "DB-001;; DB-002", "'answers' holds ''; write for example DB-002; DB-007"),
+        ("hipaa", "45 CFR 164.312(b)", "'hipaa' holds '45 CFR 164.312(b)'; write for example 164.312(a)(1)"),
+        ("cis", "4", "'cis' holds '4'; write for example 4.7"),
         ("checked", "select %(tenants)s", "'checked' uses the parameter 'tenants', which no system has"),
     ],
 )
@@ -98,6 +107,12 @@ def test_a_query_with_an_unknown_parameter_is_refused(tmp_path: Path) -> None:
 def test_a_header_without_a_query_is_refused(tmp_path: Path) -> None:
     folder = write_rule(tmp_path, body="")
     with pytest.raises(AuditError, match="no query below it"):
+        load_rule(folder)
+
+
+def test_a_rule_that_answers_nothing_is_refused(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path, **dict.fromkeys(REFERENCES))
+    with pytest.raises(AuditError, match="names nothing that the rule answers; give one of answers, hipaa, cis"):
         load_rule(folder)
 
 
@@ -192,4 +207,4 @@ def test_every_header_tells_people_what_they_need(rule: Rule) -> None:
     for text in (rule.why, rule.remediation):
         assert text.endswith(".")
     assert not rule.title.endswith(".")
-    assert any(re.match(r"DB-0\d\d$|45 CFR 164\.|CIS ", reference) for reference in rule.references)
+    assert rule.references

@@ -28,8 +28,8 @@ _NEW_RULE = """\
 
 A rule is a folder `src/pgvitals/audit/rules/<ID>_<slug>`; adding one edits no existing file.
 
-- `rule.sql`: a header of `-- key: value` lines (title, severity, why, remediation, references, subject,
-  promise, checked, and if need be min_version), then one query. It returns violations only, as the
+- `rule.sql`: a header of `-- key: value` lines (title, severity, why, remediation, subject, promise, checked;
+  at least one of answers, hipaa and cis; if need be min_version), then one query. It returns violations only, as the
   columns `object`, `detail` and `remediation`: a quoted name, the evidence without any row's values, and
   SQL that can be pasted, one statement a line. It may use what `vocabulary.sql` names (the tables,
   columns, keys and indexes of the schema) and the policy of `system.toml` as `%(schema)s`,

@@ -29,7 +29,17 @@ OLDEST = 13
 """The oldest PostgreSQL that the audit speaks to."""
 
 _FOLDER = re.compile(r"^(?P<id>[A-Z]{3}[0-9]{3})_(?P<slug>[a-z][a-z0-9_]*)$")
-_REQUIRED = ("title", "severity", "why", "remediation", "references", "subject", "promise")
+CIS = "CIS PostgreSQL 17"
+"""The benchmark whose items a header's ``cis`` names (v1.1.0; other versions of PostgreSQL number some differently)."""
+
+_REQUIRED = ("title", "severity", "why", "remediation", "subject", "promise")
+_REFERENCES = {
+    "answers": re.compile(r"DB-0\d\d"),
+    "hipaa": re.compile(r"164\.3\d\d(\([a-z0-9]+\))+"),
+    "cis": re.compile(r"\d+(\.\d+)+"),
+}
+_EXAMPLES = {"answers": "DB-002; DB-007", "hipaa": "164.312(a)(1); 164.312(b)", "cis": "4.7; 6.8"}
+_OPTIONAL = ("min_version", *_REFERENCES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +66,8 @@ class Rule:
     ``subject`` names what is looked at, in the plural, and ``promise`` what is true of all of them when
     the rule passes: together they are the evidence of a pass. ``checked`` is a SELECT of one row with
     the column ``checked`` (a count), and if need be ``note`` and ``not_applicable`` (texts or null).
-    ``terms`` are common table expressions in front of both statements.
+    ``answers`` are the ids DB-001 … that it answers, ``hipaa`` sections of 45 CFR, ``cis`` items of :data:`CIS`;
+    it has at least one of them. ``terms`` are common table expressions in front of both statements.
     Exactly one of ``sql`` and ``probe`` is set. A probe that ``writes`` is only run in a lab, and rolled back.
     """
 
@@ -67,7 +78,9 @@ class Rule:
     severity: str
     why: str
     remediation: str
-    references: tuple[str, ...]
+    answers: tuple[str, ...]
+    hipaa: tuple[str, ...]
+    cis: tuple[str, ...]
     subject: str
     promise: str
     min_version: int
@@ -81,6 +94,20 @@ class Rule:
     def family(self) -> str:
         """The letters of the id."""
         return self.id[:3]
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What it answers, in full."""
+        return (
+            *self.answers,
+            *(f"45 CFR {section}" for section in self.hipaa),
+            *(f"{CIS} {item}" for item in self.cis),
+        )
+
+    @property
+    def method(self) -> str:
+        """How it looks: ``catalog`` (it asks what is declared) or ``probe`` (it tries, or looks at rows or pages)."""
+        return "catalog" if self.probe is None else "probe"
 
     @property
     def bad(self) -> str:
@@ -141,7 +168,11 @@ def load_rule(folder: Path) -> Rule:
     source = sources[0]
     is_probe = source.name == "probe.py"
     own = () if is_probe else ("checked",)
-    header, body = read_header(source, _REQUIRED + own, ("min_version", *(("writes",) if is_probe else ())))
+    header, body = read_header(source, _REQUIRED + own, (*_OPTIONAL, *(("writes",) if is_probe else ())))
+    if not any(key in header for key in _REFERENCES):
+        raise AuditError(
+            f"{source}: the header names nothing that the rule answers; give one of {', '.join(_REFERENCES)}"
+        )
     return Rule(
         id=name["id"],
         slug=name["slug"],
@@ -150,7 +181,9 @@ def load_rule(folder: Path) -> Rule:
         severity=_one_of(source, header, "severity", SEVERITIES),
         why=header["why"],
         remediation=header["remediation"],
-        references=_references(source, header["references"]),
+        answers=_references(source, header, "answers"),
+        hipaa=_references(source, header, "hipaa"),
+        cis=_references(source, header, "cis"),
         subject=header["subject"],
         promise=header["promise"],
         min_version=_version(source, header.get("min_version")),
@@ -178,10 +211,13 @@ def _one_of(path: Path, header: dict[str, str], key: str, allowed: tuple[str, ..
     return header[key]
 
 
-def _references(path: Path, value: str) -> tuple[str, ...]:
-    references = tuple(part.strip() for part in value.split(";"))
-    if not all(references):
-        raise AuditError(f"{path}: 'references' holds an empty entry; separate them by one ';': {value!r}")
+def _references(path: Path, header: dict[str, str], key: str) -> tuple[str, ...]:
+    if key not in header:
+        return ()
+    references = tuple(part.strip() for part in header[key].split(";"))
+    for each in references:
+        if not _REFERENCES[key].fullmatch(each):
+            raise AuditError(f"{path}: {key!r} holds {each!r}; write for example {_EXAMPLES[key]}")
     return references
 
 

@@ -80,6 +80,10 @@ def _ask(conn: psycopg.Connection[Any], rule: Rule, system: System, kind: str, *
         findings=looked.findings if outcome is Outcome.FAIL else (),
         why=rule.why,
         references=rule.references,
+        answers=rule.answers,
+        hipaa=rule.hipaa,
+        cis=rule.cis,
+        method=rule.method,
         duration_ms=(time.perf_counter() - started) * 1000,
     )
 

@@ -221,8 +221,12 @@ class RuleResult:
     evidence: str
     findings: tuple[Finding, ...]
     why: str
-    references: tuple[str, ...]
+    references: tuple[str, ...]  # what follows, in full
     duration_ms: float
+    answers: tuple[str, ...] = ()  # DB-002
+    hipaa: tuple[str, ...] = ()  # 164.312(a)(1), of 45 CFR
+    cis: tuple[str, ...] = ()  # 4.7, of the CIS PostgreSQL 17 Benchmark
+    method: str = "catalog"  # or probe: it tried, or looked at rows or pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

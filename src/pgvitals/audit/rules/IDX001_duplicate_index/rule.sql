@@ -3,7 +3,7 @@
 -- why: Two indexes with the same columns, order, operator classes, predicate and INCLUDE columns answer the same
 --   statements; the second one only makes writes, vacuum and backups dearer.
 -- remediation: Drop the one that backs no constraint; one that a foreign key relies on is not told.
--- references: DB-007
+-- answers: DB-007
 -- subject: indexes
 -- promise: no two are the same
 -- checked: select count(*) as checked from indexes where not is_attached

@@ -3,7 +3,7 @@
 -- why: A unique index (a primary key is one) answers everything that a plain index on the same columns does.
 --   An index whose columns, order, operator classes, predicate or INCLUDE columns differ is left alone.
 -- remediation: Drop the plain one; the unique one answers the same statements.
--- references: DB-007
+-- answers: DB-007
 -- subject: plain indexes
 -- promise: none repeats a unique index
 -- checked: select count(*) as checked from indexes where not is_unique and not is_exclusion and not is_attached

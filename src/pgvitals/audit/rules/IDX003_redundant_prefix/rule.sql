@@ -4,7 +4,7 @@
 --   pays for both. Only told where access method, sort order, operator classes, collations and predicate
 --   agree, where the longer one holds the INCLUDE columns, and where the shorter one enforces nothing.
 -- remediation: Drop the shorter one, unless a measurement shows what its smaller size is good for.
--- references: DB-007
+-- answers: DB-007
 -- subject: B-tree indexes
 -- promise: none repeats the beginning of another
 -- checked: select count(*) as checked from indexes where method = 'btree' and not is_attached

@@ -6,7 +6,7 @@
 --   replica identity), and one index for each foreign key, by which deleting a row or changing its key finds
 --   the rows that refer to it: one that enforces something or was used if there is one, else the smallest.
 -- remediation: Watch it over a whole business cycle, then drop it.
--- references: DB-007
+-- answers: DB-007
 -- subject: indexes that are only there to be read
 -- promise: each was used
 -- checked: select count(*) as checked,

@@ -4,7 +4,8 @@
 --   it is unique, it looks as if it enforced something. One that is being built right now is not told.
 -- remediation: Rebuild it, after removing the rows that made a unique one fail; drop what a failed REINDEX
 --   CONCURRENTLY left (_ccnew, _ccold); give a partitioned index its missing parts.
--- references: DB-007; 45 CFR 164.312(c)(1)
+-- answers: DB-007
+-- hipaa: 164.312(c)(1)
 -- subject: indexes
 -- promise: each is valid
 -- checked: select count(*) as checked from indexes

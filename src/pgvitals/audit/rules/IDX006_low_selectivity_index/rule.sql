@@ -4,7 +4,7 @@
 --   index. Told for an index on that column alone, and for any index whose first column holds one value only;
 --   behind a column of several values, more columns can well be worth it.
 -- remediation: Drop it; if one rare value is what is looked for, make a partial index for that value.
--- references: DB-007
+-- answers: DB-007
 -- subject: indexes of tables from 10,000 rows on
 -- promise: the first column of each tells rows apart
 -- checked: select count(*) as checked,

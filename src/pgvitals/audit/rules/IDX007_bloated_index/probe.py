@@ -4,7 +4,7 @@
 #   than half as full as the index's fillfactor asks for. The pages themselves are read, which needs the extension
 #   pgstattuple: estimates from statistics alone are wrong too often to act on.
 # remediation: Rebuild it; then look at what empties it (deletes in bulk, vacuum held back by old transactions).
-# references: DB-007
+# answers: DB-007
 # subject: B-tree indexes from 1 MB to 1 GB
 # promise: each is at least half as full as its fillfactor asks for
 """How full the leaf pages of the larger B-tree indexes are."""

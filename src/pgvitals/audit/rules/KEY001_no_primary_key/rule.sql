@@ -4,7 +4,8 @@
 --   it speaks of, and logical replication refuses to update or delete it.
 -- remediation: Promote a unique index over NOT NULL columns if there is one; else make the column that
 --   names a row the primary key, or add one.
--- references: DB-001; 45 CFR 164.312(c)(1)
+-- answers: DB-001
+-- hipaa: 164.312(c)(1)
 -- subject: tables
 -- promise: each has a primary key
 -- checked: select count(*) as checked from tables where carries_key

@@ -5,7 +5,7 @@
 --   An index counts if the key's columns lead it, in any order, and its operator class and collation know the
 --   key's equality. A partial index counts if it leaves out nothing but rows whose key is null.
 -- remediation: Create an index led by the columns of the foreign key.
--- references: DB-007
+-- answers: DB-007
 -- subject: foreign keys
 -- promise: each has an index
 -- checked: select count(*) as checked,

@@ -3,7 +3,7 @@
 -- why: A narrower column runs out before the key it refers to does, and a different type makes every join
 --   convert one side. A domain counts as the type beneath it.
 -- remediation: Give the referring column the type of the referenced one; the table is rewritten under a lock.
--- references: 45 CFR 164.312(c)(1)
+-- hipaa: 164.312(c)(1)
 -- subject: foreign keys
 -- promise: each has the type of the column it refers to
 -- checked: select count(*) as checked from foreign_keys

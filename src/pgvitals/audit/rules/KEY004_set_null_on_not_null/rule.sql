@@ -4,7 +4,7 @@
 --   every such delete (or key change) fails, at the time when somebody needs it, not when the table is made.
 -- remediation: Allow the null, name only the nullable columns in the action (PostgreSQL 15), or restrict the
 --   delete instead.
--- references: 45 CFR 164.312(b); 45 CFR 164.312(c)(1)
+-- hipaa: 164.312(b); 164.312(c)(1)
 -- subject: foreign keys with SET NULL
 -- promise: each can set its columns to null
 -- checked: select count(*) as checked from foreign_keys where 'n' in (on_delete, on_update)

@@ -6,7 +6,8 @@
 --   beside resource_type, which may point at several tables.
 -- remediation: Clean up what points at nothing, then add the foreign key with the ON DELETE that the application
 --   means, and an index for it. NOT VALID first keeps the lock short.
--- references: DB-007; 45 CFR 164.312(c)(1)
+-- answers: DB-007
+-- hipaa: 164.312(c)(1)
 -- subject: columns named like a reference
 -- promise: each has a foreign key
 -- checked: select count(*) as checked from references_by_name

@@ -4,7 +4,7 @@
 --   and nobody counts patients by their numbers. One table with another kind breaks that for all that refer to it.
 --   A composite key keeps the convention if one of its columns does; shared tables may have codes as keys.
 -- remediation: Change the key and what refers to it in one transaction, or name the table in shared_tables.
--- references: DB-001
+-- answers: DB-001
 -- subject: primary keys
 -- promise: each keeps the convention of system.toml
 -- checked: select count(*) as checked from own_keys

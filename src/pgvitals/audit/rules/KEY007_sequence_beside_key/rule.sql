@@ -4,7 +4,7 @@
 --   there are and in which order they came, differs between databases, and gets used as a key by mistake.
 -- remediation: Stop filling it, then drop it once nothing reads it; a number that people need (an invoice
 --   number) deserves a waiver with that reason.
--- references: DB-001
+-- answers: DB-001
 -- subject: tables with a primary key
 -- promise: none has a sequence beside it
 -- checked: select count(*) as checked from primary_keys as k join tables as t on t.oid = k.table_oid
