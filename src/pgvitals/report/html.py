@@ -137,13 +137,13 @@ def _environment() -> Environment:
     environment.filters["writes"] = writes
     environment.filters["left_out"] = left_out
     environment.filters["fact_told"] = fact_told
+    environment.filters.update(open_first=open_first, standing=standing)
     environment.filters.update({name: getattr(rls_review, name) for name in _RLS})
     return environment
 
 
 def _charts(run: Run, gate: Gate | None) -> dict[str, _Drawn]:
     drawn = {}
-    environment.filters.update(open_first=open_first, standing=standing)
     if gate and gate.queries:
         drawn["latency"] = _draw("latency", lambda width: charts.latency_bars(gate, width))
         samples = run.samples
