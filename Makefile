@@ -41,7 +41,7 @@ smoke: install ## The main job on the smallest profile, about two minutes
 
 .PHONY: test
 test: install ## All tests, on PostgreSQL servers that they start themselves
-	@python -m pytest --timeout=600 --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+	@python -m pytest --timeout=600 --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: lab
 lab: install ## JupyterLab on the notebooks, connected to a running lab database

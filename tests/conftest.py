@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pgvitals.lab import Database, Server, start_server
+from pgvitals.lab.migrate import upgrade
 from pgvitals.suite import Suite, find_suite
 
 CONDITIONS = {
@@ -76,6 +78,29 @@ def server(suite: Suite, _own_state: None) -> Iterator[Server]:
     """An embedded server."""
     with start_server("embedded", suite=suite) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def template(server: Server, suite: Suite) -> Iterator[Callable[[str], Database]]:
+    """Databases at a revision, each migrated once, to be cloned: which takes a fifth of the time."""
+    made: dict[str, Database] = {}
+    with ExitStack() as stack:
+
+        def at(revision: str) -> Database:
+            if revision not in made:
+                database = stack.enter_context(server.scratch("template"))
+                upgrade(suite, database, revision)
+                made[revision] = database
+            return made[revision]
+
+        yield at
+
+
+@pytest.fixture
+def database_at(server: Server, template: Callable[[str], Database]) -> Iterator[Callable[[str], Database]]:
+    """Make a database of the test's own at a revision."""
+    with ExitStack() as stack:
+        yield lambda revision: stack.enter_context(server.scratch("test", template(revision)))
 
 
 @pytest.fixture

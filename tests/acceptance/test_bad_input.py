@@ -157,8 +157,17 @@ def test_what_fails_while_working_is_one_line_too(
     assert copied.leftovers() == []
 
 
-def test_an_unknown_kind_of_report_is_named(whole, repository, tmp_path: Path) -> None:
-    line = refused(repository.typed("report", str(whole.path), "--format", "html,pdf", "--out", str(tmp_path)))
+@pytest.fixture(scope="module")
+def audited(copied, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run that is whole."""
+    path = tmp_path_factory.mktemp("audited") / "run"
+    words = ("run", "--profile", "quick", "--system", "practice", "--only", "audit", *EMBEDDED, "--out", str(path))
+    assert copied.typed(*words).returncode == 0
+    return path
+
+
+def test_an_unknown_kind_of_report_is_named(audited: Path, copied, tmp_path: Path) -> None:
+    line = refused(copied.typed("report", str(audited), "--format", "html,pdf", "--out", str(tmp_path)))
     assert "unknown kind of report 'pdf'; there are: html, md, json, junit" in line
     assert list(tmp_path.iterdir()) == []
 
@@ -252,7 +261,8 @@ def test_a_home_that_cannot_be_written_is_named(copied) -> None:
     assert "set PGVITALS_HOME to a writable directory" in line
 
 
-def test_a_closed_pipe_is_no_bug(copied, whole) -> None:
-    done = copied("sh", "-c", f"pgvitals gate '{whole.path}' | true; pgvitals gate '{whole.path}' > /dev/full")
+def test_a_closed_pipe_is_no_bug(copied, audited: Path, tmp_path: Path) -> None:
+    report = f"pgvitals report '{audited}' --format json --out '{tmp_path}'"
+    done = copied("sh", "-c", f"{report} | true; {report} > /dev/full")
     assert "Traceback" not in done.stderr
     assert done.stderr == "error: the system: No space left on device\n"

@@ -52,8 +52,8 @@ def test_a_run_by_dsn_keeps_the_password_to_itself_and_cleans_up(
     copied, server: Server, dsn: str, tmp_path: Path
 ) -> None:
     before = contents(server)
-    words = ("run", "--profile", "quick", "--only", "bench,load,audit,impact", "--json", "--out", str(tmp_path / "run"))
-    process = copied.start("pgvitals", *words, "--postgres", dsn)
+    words = ("run", "--profile", "quick", "--system", "practice", "--only", "bench,load,audit,impact", "--json")
+    process = copied.start("pgvitals", *words, "--out", str(tmp_path / "run"), "--postgres", dsn)
     seen: set[str] = set()
     typed = psutil.Process(process.pid).cmdline()
     said = ThreadPoolExecutor().submit(process.communicate)  # or its pipes fill up and it waits

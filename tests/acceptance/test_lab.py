@@ -109,7 +109,7 @@ def test_one_system_can_be_measured_alone(lab, tmp_path: Path) -> None:
 
 
 def test_indexes_are_listed_with_their_scans(lab) -> None:
-    told = parsed(lab.typed("indexes", "--json"))
+    told = parsed(lab.typed("indexes", "--system", "practice", "--json"))
     usage = load_run(told["run"]).index_usage
     assert usage is not None
     assert [each["scans"] for each in told["indexes"]] == usage["scans"].tolist()

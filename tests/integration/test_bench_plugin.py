@@ -7,8 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from pgvitals.suite import Suite, find_suite
 from pgvitals.terminal import Terminal
 
 ROUNDS = 70
+RunPytest = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -37,6 +37,7 @@ BENCHMARK_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pyt
 class Bench:
     """`pytest bench/` in a copy of the suite, against a database."""
 
+    run_pytest: RunPytest
     suite: Suite
     database: Database | None
     home: Path
@@ -45,17 +46,9 @@ class Bench:
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it over the query files, with every warning an error."""
         lab = self.database.environment() if self.database else {}
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "bench/test_lookups.py", "-W", "error", "-p", "no:cacheprovider"),
-                *arguments,
-            ],
-            cwd=self.suite.root,
-            env={**os.environ, "PGVITALS_HOME": str(self.home), "COLUMNS": "200", **self.plugins, **lab},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ["bench/test_lookups.py", "-W", "error", "-p", "no:cacheprovider", *arguments]
+        variables = {"PGVITALS_HOME": str(self.home), "COLUMNS": "200", **self.plugins, **lab}
+        return self.run_pytest(words, self.suite.root, variables)
 
     def runs(self) -> list[Path]:
         """The run directories, and what else lies there."""
@@ -81,9 +74,9 @@ def loaded(server: Server, suite: Suite) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def bench(copied: Suite, loaded: Database) -> Bench:
+def bench(run_pytest: RunPytest, copied: Suite, loaded: Database) -> Bench:
     """Runs against the loaded database."""
-    return Bench(copied, loaded, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)
+    return Bench(run_pytest, copied, loaded, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +182,8 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_without_a_lab_there_is_one_clear_line(copied: Suite, tmp_path: Path) -> None:
-    alone = Bench(copied, None, tmp_path / "home", BENCHMARK_ALONE)
+def test_without_a_lab_there_is_one_clear_line(run_pytest: RunPytest, copied: Suite, tmp_path: Path) -> None:
+    alone = Bench(run_pytest, copied, None, tmp_path / "home", BENCHMARK_ALONE)
     before = alone.runs()
     done = alone()
     assert done.returncode == 2
@@ -198,8 +191,8 @@ def test_without_a_lab_there_is_one_clear_line(copied: Suite, tmp_path: Path) ->
     assert alone.runs() == before
 
 
-def test_a_lab_without_rows_says_how_to_get_them(copied: Suite, database: Database) -> None:
-    done = Bench(copied, database, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)()
+def test_a_lab_without_rows_says_how_to_get_them(run_pytest: RunPytest, copied: Suite, database: Database) -> None:
+    done = Bench(run_pytest, copied, database, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)()
     assert done.returncode == 2
     assert "`pgvitals load` migrates and fills it" in one_line(done)
 
@@ -231,10 +224,12 @@ def test_a_failing_query_is_named_without_its_parameters_and_nothing_is_kept(ben
     assert bench.runs() == before
 
 
-def test_one_system_can_be_measured_where_only_that_is_loaded(server: Server, copied: Suite) -> None:
+def test_one_system_can_be_measured_where_only_that_is_loaded(
+    run_pytest: RunPytest, server: Server, copied: Suite
+) -> None:
     with server.scratch("half") as half:
         fill(copied, half, copied.profiles.get("smoke"), copied.select(["practice"]), Terminal(quiet=True))
-        only = Bench(copied, half, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)
+        only = Bench(run_pytest, copied, half, Path(os.environ["PGVITALS_HOME"]), BENCHMARK_ALONE)
         practice = only("--rounds=5", "-k", "practice").stdout
         assert re.search(r"\b\d+ passed\b", practice)
         assert "failed" not in practice

@@ -62,9 +62,8 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch, whole: Dataset) -> None:
 
 
 @pytest.fixture
-def migrated(suite: Suite, database: Database) -> Database:
-    upgrade(suite, database, "practice@head")
-    return database
+def migrated(database_at: Callable[[str], Database]) -> Database:
+    return database_at("practice@head")
 
 
 @contextmanager

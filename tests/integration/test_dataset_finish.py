@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -15,7 +15,6 @@ from pgvitals.dataset.progress import Step
 from pgvitals.dataset.stored import recall
 from pgvitals.errors import DatasetError, RowsRefusedError
 from pgvitals.lab import Database, Server
-from pgvitals.lab.migrate import upgrade
 from pgvitals.profile import Profile
 from pgvitals.results.records import Dataset
 from pgvitals.suite import Suite
@@ -28,24 +27,15 @@ def smoke(suite: Suite) -> Profile:
     return suite.profiles.get("smoke")
 
 
-@pytest.fixture(scope="module")
-def empty(server: Server, suite: Suite) -> Iterator[Database]:
-    """A migrated database to clone."""
-    with server.scratch("empty") as made:
-        upgrade(suite, made, "practice@head")
-        yield made
-
-
 @pytest.fixture
-def migrated(server: Server, empty: Database) -> Iterator[Database]:
-    with server.scratch("finish", empty) as made:
-        yield made
+def migrated(database_at: Callable[[str], Database]) -> Database:
+    return database_at("practice@head")
 
 
 @pytest.fixture(scope="module")
-def whole(server: Server, suite: Suite, smoke: Profile, empty: Database) -> Dataset:
+def whole(server: Server, suite: Suite, smoke: Profile, template: Callable[[str], Database]) -> Dataset:
     """What a load that nothing happens to comes to."""
-    with server.scratch("whole", empty) as made:
+    with server.scratch("whole", template("practice@head")) as made:
         return load(suite, made, smoke, systems=["practice"], jobs=1)
 
 

@@ -52,9 +52,8 @@ def conn(filled):
 
 
 @pytest.fixture
-def migrated(suite, database):
-    upgrade(suite, database)
-    return database
+def migrated(database_at):
+    return database_at("heads")
 
 
 def one(conn, query):

@@ -40,9 +40,8 @@ def by_one(server: Server, suite: Suite, smoke: Profile) -> Iterator[Dataset]:
 
 
 @pytest.fixture
-def migrated(suite: Suite, database: Database) -> Database:
-    upgrade(suite, database)
-    return database
+def migrated(database_at: Callable[[str], Database]) -> Database:
+    return database_at("heads")
 
 
 @pytest.fixture(autouse=True)

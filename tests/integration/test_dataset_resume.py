@@ -47,9 +47,8 @@ def whole(server: Server, suite: Suite, smoke: Profile) -> Iterator[Dataset]:
 
 
 @pytest.fixture
-def migrated(suite: Suite, database: Database) -> Database:
-    upgrade(suite, database, "practice@head")
-    return database
+def migrated(database_at: Callable[[str], Database]) -> Database:
+    return database_at("practice@head")
 
 
 @pytest.fixture(autouse=True)

@@ -43,9 +43,8 @@ def whole(server: Server, suite: Suite, smoke: Profile) -> Iterator[Dataset]:
 
 
 @pytest.fixture
-def migrated(suite: Suite, database: Database) -> Database:
-    upgrade(suite, database)
-    return database
+def migrated(database_at: Callable[[str], Database]) -> Database:
+    return database_at("heads")
 
 
 def test_shards_in_turn_make_the_whole(

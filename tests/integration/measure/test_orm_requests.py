@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,6 +198,7 @@ def test_models_are_those_of_the_file_s_suite_and_loaded_once(suite: Suite) -> N
 
 
 ROUNDS = 5
+RunPytest = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 BENCHMARK_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_benchmark.plugin"}
 REQUEST = re.compile(r"^(?P<request>\w+/\w+)(?: \*)? {2,}(?P<loading>\S+(?: \S+)*) {2,}(?P<rest>.*)$", re.MULTILINE)
@@ -209,22 +208,19 @@ REQUEST = re.compile(r"^(?P<request>\w+/\w+)(?: \*)? {2,}(?P<loading>\S+(?: \S+)
 class Bench:
     """`pytest bench/…` in a copy of the suite, against a loaded database."""
 
+    run_pytest: RunPytest
     root: Path
     database: Database
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", f"--rounds={ROUNDS}", *arguments],
-            cwd=self.root,
-            env={**os.environ, "COLUMNS": "200", **BENCHMARK_ALONE, **self.database.environment()},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ["-W", "error", "-p", "no:cacheprovider", f"--rounds={ROUNDS}", *arguments]
+        return self.run_pytest(words, self.root, {"COLUMNS": "200", **BENCHMARK_ALONE, **self.database.environment()})
 
 
 @pytest.fixture(scope="module")
-def bench(server: Server, suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(
+    run_pytest: RunPytest, server: Server, suite: Suite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
     """The smoke profile, and a copy of the suite whose files a test may change."""
     root = tmp_path_factory.mktemp("copy")
     for folder in ("bench", "fixtures"):
@@ -232,7 +228,7 @@ def bench(server: Server, suite: Suite, tmp_path_factory: pytest.TempPathFactory
     shutil.copy(suite.root / "pyproject.toml", root)
     with server.scratch("orm") as made:
         fill(suite, made, suite.profiles.get("smoke"), suite.select(None), Terminal(quiet=True))
-        yield Bench(root, made)
+        yield Bench(run_pytest, root, made)
 
 
 def table(output: str) -> dict[tuple[str, str], list[str]]:
@@ -360,7 +356,7 @@ def test_a_lab_at_another_revision_than_the_models_is_one_clear_line(
 
     with server.scratch("older", bench.database) as older:
         downgrade(suite, older, "portal@-1")
-        done = Bench(bench.root, older)("bench/test_orm.py", "-k", "patient_list")
+        done = Bench(bench.run_pytest, bench.root, older)("bench/test_orm.py", "-k", "patient_list")
     assert done.returncode == 2
     assert (
         "the models of 'portal' are those of revision portal_hardening, the lab stands at ec20df1795df" in done.stdout

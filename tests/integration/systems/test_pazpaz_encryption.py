@@ -55,9 +55,9 @@ CLIENTS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.fixture
-def filled(suite: Suite, database: Database, pazpaz_row: Row) -> Database:
+def filled(database_at: Callable[[str], Database], pazpaz_row: Row) -> Database:
     """Three workspaces at the revision before the first encrypting one; the last one has no clients."""
-    upgrade(suite, database, BEFORE)
+    database = database_at(BEFORE)
     with database.connect() as conn:
         fill(conn, pazpaz_row)
     return database

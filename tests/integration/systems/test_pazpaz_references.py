@@ -73,8 +73,8 @@ def fill(conn: psycopg.Connection, pazpaz_row: Row) -> Workspace:
 
 
 @pytest.fixture
-def two(suite: Suite, database: Database, pazpaz_row: Row) -> Two:
-    upgrade(suite, database, "pazpaz@head")
+def two(database_at: Callable[[str], Database], pazpaz_row: Row) -> Two:
+    database = database_at("pazpaz@head")
     with database.connect() as conn:
         return Two(database, fill(conn, pazpaz_row), fill(conn, pazpaz_row))
 
