@@ -67,6 +67,10 @@ class AuditError(PgvitalsError):
     """A rule folder is malformed, or the audit cannot reach what it needs."""
 
 
+class ChecklistError(SuiteError):
+    """A checklist is unknown, or its file cannot be used."""
+
+
 class WaiverError(SuiteError):
     """A file of waivers cannot be used."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pgvitals.audit.coverage import coverage_page
 from pgvitals.audit.rule import Rule, load_rules
 from pgvitals.audit.trial import Trial, try_rule
 from pgvitals.errors import AuditError
@@ -80,6 +81,7 @@ def generate(
 def _pages(trials: Sequence[Trial]) -> dict[str, str]:
     return {
         "README.md": _index([trial.rule for trial in trials]),
+        "coverage.md": coverage_page([trial.rule for trial in trials]),
         **{f"{t.rule.id}.md": _page(t) for t in trials},
     }
 
@@ -92,6 +94,7 @@ def _index(rules: Sequence[Rule]) -> str:
             "",
             "`pgvitals audit` asks each of these about each system. Every rule answers with its evidence, also when",
             "it passes. These pages are generated from the rules and from real runs of their `bad.sql` and `good.sql`.",
+            "[Which safeguards they answer](coverage.md), of HIPAA among others, and which no database can answer.",
             "",
             "| rule | severity | finds | answers |",
             "|---|---|---|---|",

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from pgvitals.report.audit_review import SHOWN_MOST, open_first, remediation, review_audit, standing
-from pgvitals.report.markdown_parts import MARKS, code, fenced, text
+from pgvitals.report.audit_review import (
+    SHOWN_MOST,
+    AnsweredChecklist,
+    open_first,
+    remediation,
+    review_audit,
+    standing,
+)
+from pgvitals.report.markdown_parts import MARKS, code, fenced, markdown_table, text
+from pgvitals.report.verdict import headline
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Finding, RuleResult
 
@@ -18,6 +26,7 @@ def audit_section(audit: Audit) -> str:
     for name, rules in (("Passed", review.passed), ("Not applicable", review.not_applicable)):
         if rules:
             parts.append(f"{name}: {', '.join(code(rule.rule) for rule in rules)}.\n")
+    parts += [_checklist(each) for each in review.checklists]
     return "\n".join(parts)
 
 
@@ -26,6 +35,21 @@ def audit_summary(audit: Audit) -> str:
     open_ = [result for group in review_audit(audit).open for result in group.results]
     loud = [result for result in open_ if result.outcome is not Outcome.WAIVED]
     return "".join(f"- {_line(result)}\n" for result in loud) or "No audit rule failed.\n"
+
+
+def _checklist(answered: AnsweredChecklist) -> str:
+    """Folded away: an item a line, with its rules and what came of each."""
+    rows = [
+        (
+            text(item.answer.item.id),
+            text(item.answer.item.title) + (f" ({item.answer.severity})" if item.answer.severity else ""),
+            f"{MARKS[item.answer.outcome]} {headline(item.answer.outcome)}" if item.rules else "no rule was asked",
+            " ".join(f"{MARKS[outcome]} {code(rule)}" for rule, outcome in item.rules),
+        )
+        for item in answered.items
+    ]
+    table = markdown_table(("Item", "", "Status", "Rules"), "llll", rows)
+    return f"<details><summary>{text(answered.checklist.title)}</summary>\n\n{table}\n</details>\n"
 
 
 def _line(result: RuleResult) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from pgvitals.audit.checklist import Answer, Checklist, all_checklists, answer
 from pgvitals.report.wording import count
-from pgvitals.results.outcome import Outcome
+from pgvitals.results.outcome import Outcome, worst
 from pgvitals.results.records import Audit, Finding, RuleResult
 
 SHOWN_MOST = 20  # findings of one rule that a report prints; audit.json has them all
@@ -39,16 +40,34 @@ class QuietRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredItem:
+    """An item of a checklist; ``rules`` are those that answer it, each with its worst outcome over the systems."""
+
+    answer: Answer
+    rules: tuple[tuple[str, Outcome], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredChecklist:
+    """A checklist and what became of its items."""
+
+    checklist: Checklist
+    items: tuple[AnsweredItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReview:
     """``open``: failed, in error, undecided or waived; ``passed`` and ``not_applicable`` only get a line.
 
     ``terms``: what else decided, as sentences: the threshold, the baseline, waivers that nobody needs.
+    ``checklists``: those of which some rule was asked.
     """
 
     open: tuple[SeverityGroup, ...]
     passed: tuple[QuietRule, ...]
     not_applicable: tuple[QuietRule, ...]
     terms: tuple[str, ...]
+    checklists: tuple[AnsweredChecklist, ...]
 
 
 def review_audit(audit: Audit) -> AuditReview:
@@ -65,6 +84,7 @@ def review_audit(audit: Audit) -> AuditReview:
             results, Outcome.NOT_APPLICABLE, lambda result: f"{result.system}: {result.evidence or 'nothing to check'}"
         ),
         terms=tuple(terms(audit)),
+        checklists=tuple(_answered(each, audit) for each in all_checklists() if each.asked(audit.results)),
     )
 
 
@@ -98,6 +118,20 @@ def terms(audit: Audit) -> list[str]:
         said.append(f"{count(known)} {found} in the baseline {audit.baseline} already.")
     said += [f"Unused waiver: {name}; take it out." for name in audit.unused_waivers]
     return said
+
+
+def _answered(checklist: Checklist, audit: Audit) -> AnsweredChecklist:
+    return AnsweredChecklist(
+        checklist=checklist,
+        items=tuple(AnsweredItem(answer=each, rules=_worst_by_rule(each.results)) for each in answer(checklist, audit)),
+    )
+
+
+def _worst_by_rule(results: Iterable[RuleResult]) -> tuple[tuple[str, Outcome], ...]:
+    by_rule: dict[str, list[Outcome]] = {}
+    for result in results:
+        by_rule.setdefault(result.rule, []).append(result.outcome)
+    return tuple((rule, worst(outcomes)) for rule, outcomes in by_rule.items())
 
 
 def _checks(number: int) -> str:

@@ -81,6 +81,19 @@ def test_reports_tell_the_standing_of_findings_and_the_terms(
     assert "Unused waiver: KEY002 on s.gone" in page
 
 
+@pytest.mark.parametrize("render", [render_html, render_markdown])
+def test_reports_answer_the_checklists_of_which_a_rule_was_asked(
+    render: Callable[[Run], str], audit: Audit, made: SimpleNamespace, build_run: Callable[..., Run]
+) -> None:
+    asked = (made.rule(rule="TEN001", outcome=Outcome.FAIL, answers=("DB-002",), severity="P0"),)
+    page = render(build_run(audit=replace(audit, results=asked)))
+    row = next(part for part in page.replace("</tr>", "\n").splitlines() if "DB-002" in part or "Row-level s" in part)
+    assert page.count("Database audit, DB-001 to DB-010") == 1
+    assert "no rule was asked" in page
+    assert "CIS PostgreSQL 17" not in page
+    assert "P0" in row
+
+
 def test_a_failure_below_the_threshold_is_skipped_and_keeps_its_words(
     audit: Audit, build_run: Callable[..., Run]
 ) -> None:
