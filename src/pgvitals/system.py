@@ -25,8 +25,11 @@ class Tenant(_Policy):
     setting: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
     actor_setting: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$")
     """Who acts, for audit triggers: set beside the tenant where a parameter set has a column ``actor_id``."""
-    type: Literal["uuid", "text"] = "uuid"
+    type: Literal["uuid", "text", "bigint", "integer"] = "uuid"
     traffic_table: str = Identifier
+    optional_in: tuple[str, ...] = ()
+    """Tenant tables some of whose rows have no tenant (rows of the platform, events that outlive theirs): no tenant
+    may see those."""
 
 
 class Roles(_Policy):
@@ -43,6 +46,17 @@ class Impact(_Policy):
     to_revision: str = Field(alias="to", min_length=1)
 
 
+class DocumentedConstraint(_Policy):
+    """A CHECK that a document promises by name, and values of one column that it must refuse, or accept."""
+
+    table: str = Identifier
+    name: str = Identifier
+    check: str = Field(min_length=1)
+    column: str = Identifier
+    refuses: tuple[str, ...] = Field(min_length=1)
+    accepts: tuple[str, ...] = ()
+
+
 class System(_Policy):
     """The content of ``system.toml``; table names are bare, inside ``schema_name``."""
 
@@ -50,7 +64,7 @@ class System(_Policy):
     folder: Path
     title: str
     schema_name: str = Field(alias="schema", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
-    primary_key: Literal["uuid", "ulid"] = "uuid"
+    primary_key: Literal["uuid", "ulid", "any"] = "uuid"
     tenant: Tenant
     roles: Roles
     tenant_tables: tuple[str, ...] = ()
@@ -62,6 +76,14 @@ class System(_Policy):
     audit_table: str | None = None
     """The append-only table that the audit triggers write to."""
     retention_tables: tuple[str, ...] = ()
+    """Tables whose rows the law wants kept: they are deleted softly, or not at all."""
+    deleted_rows: Literal["hidden", "visible"] = "hidden"
+    """Whether the database hides softly deleted rows from the application, or shows them and it leaves them out."""
+    reserved_columns: dict[str, tuple[str, ...]] = {}
+    """Values that a softly deleted row keeps for itself, as a medical record number is never given again."""
+    phi_encryption: Literal["columns", "storage"] = "columns"
+    """Where health data is encrypted: in each column of ``phi_columns``, or beneath the database only."""
+    documented_constraints: tuple[DocumentedConstraint, ...] = ()
     impact: tuple[Impact, ...] = ()
 
     @property

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pgvitals.audit.cases import told_settings
 from pgvitals.audit.rule import Rule, load_rule, load_rules, select_rules
-from pgvitals.audit.statement import checked, parameters, violations
+from pgvitals.audit.statement import parameters, question
 from pgvitals.audit.trial import policy, statements
 from pgvitals.errors import AuditError
 
@@ -89,7 +90,8 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
         ("answers", "DB-001;; DB-002", "'answers' holds ''; write for example DB-002; DB-007"),
         ("hipaa", "45 CFR 164.312(b)", "'hipaa' holds '45 CFR 164.312(b)'; write for example 164.312(a)(1)"),
         ("cis", "4", "'cis' holds '4'; write for example 4.7"),
-        ("checked", "select %(tenants)s", "'checked' uses the parameter 'tenants', which no system has"),
+        ("of_server", "maybe", "'of_server' must be one of yes, no, got 'maybe'"),
+        ("checked", "select %(tenants)s", "uses the parameter 'tenants', which no system has"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(tmp_path: Path, key: str, value: str, message: str) -> None:
@@ -100,7 +102,7 @@ def test_a_value_that_cannot_be_used_is_refused(tmp_path: Path, key: str, value:
 
 def test_a_query_with_an_unknown_parameter_is_refused(tmp_path: Path) -> None:
     folder = write_rule(tmp_path, body="select %(colour)s")
-    with pytest.raises(AuditError, match="'query' uses the parameter 'colour'"):
+    with pytest.raises(AuditError, match="uses the parameter 'colour'"):
         load_rule(folder)
 
 
@@ -140,6 +142,7 @@ def test_a_rule_is_either_a_query_or_a_probe(tmp_path: Path) -> None:
 def test_a_probe_says_in_its_header_that_it_writes(tmp_path: Path) -> None:
     rule = load_rule(write_rule(tmp_path, source="probe.py", body=PROBE, checked=None, writes="yes"))
     assert rule.writes
+    assert not rule.reads_rows
     assert rule.probe is not None
 
 
@@ -174,13 +177,67 @@ def test_rules_are_selected_by_id_and_by_family() -> None:
 
 
 def test_a_percent_sign_in_a_rule_is_a_percent_sign() -> None:
-    text = violations("select format('%I', %(schema)s) as object")
+    text = question("select format('%I', %(schema)s) as object", "select 1 as checked")
     assert "format('%%I', %(schema)s)" in text
 
 
-def test_the_rules_own_terms_follow_the_vocabulary() -> None:
-    text = checked("select count(*) as checked from mine", "mine as (select 1)")
-    assert text.index("foreign_key_indexes as (") < text.index("mine as (") < text.index("to_jsonb(answer)")
+def test_a_rule_takes_of_the_vocabulary_what_it_names_and_what_that_needs() -> None:
+    text = question(
+        "select quoted as object from columns", "select count(*) as checked from mine", "mine as (select 1)"
+    )
+    assert "\ntables as (" in text
+    assert "\nforeign_keys as (" not in text
+    assert text.index("columns as (") < text.index("mine as (") < text.index("to_jsonb(answer)")
+
+
+CASES = """\
+-- given
+create table rule_test.a ();
+-- defect: first
+create table rule_test.b ();
+-- cure
+drop table rule_test.b;
+-- lookalike: second
+create table rule_test.c ();
+"""
+
+
+def test_more_cases_begin_with_what_is_given(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path)
+    (folder / "cases.sql").write_text(CASES, encoding="utf-8")
+    first, second = load_rule(folder).cases
+    assert (first.title, first.has_defect, first.cure) == ("first", True, "drop table rule_test.b;")
+    assert (second.title, second.has_defect) == ("second", False)
+    assert second.script == "create table rule_test.a ();\ncreate table rule_test.c ();"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("select 1;", "cases.sql:1: begins with"),
+        ("-- defect: empty\n-- lookalike: b\nselect 1;", "cases.sql:1: '-- defect' is followed by no statement"),
+        ("-- defect\nselect 1;", "cases.sql:1: write what it is"),
+        ("-- lookalike: a\nselect 1;\n-- cure\nselect 2;", "cases.sql:3: a cure follows its defect"),
+    ],
+)
+def test_a_case_that_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    folder = write_rule(tmp_path)
+    (folder / "cases.sql").write_text(text, encoding="utf-8")
+    with pytest.raises(AuditError, match=message):
+        load_rule(folder)
+
+
+def test_a_script_may_tell_settings_of_the_server() -> None:
+    assert told_settings("-- server: ssl = off\nselect 1;\n-- server: listen_addresses = *") == {
+        "ssl": "off",
+        "listen_addresses": "*",
+    }
+
+
+def test_a_rule_of_the_server_asks_for_nothing_of_a_system(tmp_path: Path) -> None:
+    folder = write_rule(tmp_path, of_server="yes")
+    with pytest.raises(AuditError, match="uses the parameter 'schema', which a rule of the server cannot have"):
+        load_rule(folder)
 
 
 def test_every_parameter_that_a_rule_may_use_has_a_value(tmp_path: Path) -> None:

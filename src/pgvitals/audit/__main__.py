@@ -33,6 +33,9 @@ def selftest() -> None:
     terminal = Terminal()
     with _scratch() as database, terminal.step("inject the defect of every rule"):
         score = run_selftest(database)
+    for what, names in (("missed", score.missed), ("not cured", score.uncured), ("false alarm", score.false_alarms)):
+        for name in names:
+            terminal.line(f"{what}: {name}")
     terminal.line(str(score))
     raise typer.Exit(EXIT_CODES[score.outcome])
 

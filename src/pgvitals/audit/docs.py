@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pgvitals.audit.coverage import coverage_page
 from pgvitals.audit.rule import Rule, load_rules
-from pgvitals.audit.trial import Trial, try_rule
+from pgvitals.audit.trial import Trial, trying
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database
 from pgvitals.results.records import Finding
@@ -32,17 +32,21 @@ A rule is a folder `src/pgvitals/audit/rules/<ID>_<slug>`; adding one edits no e
 - `rule.sql`: a header of `-- key: value` lines (title, severity, why, remediation, subject, promise, checked;
   at least one of answers, hipaa and cis; if need be min_version), then one query. It returns violations only, as the
   columns `object`, `detail` and `remediation`: a quoted name, the evidence without any row's values, and
-  SQL that can be pasted, one statement a line. It may use what `vocabulary.sql` names (the tables,
-  columns, keys and indexes of the schema) and the policy of `system.toml` as `%(schema)s`,
+  SQL that can be pasted, one statement a line. It may use what `vocabulary/` names (the tables, columns,
+  keys, indexes, policies, functions and triggers of the schema) and the policy of `system.toml` as `%(schema)s`,
   `%(tenant_column)s` and so on; any other `%` is a plain `%`. `checked` is a query of one row: the
-  count `checked` of what was looked at, and if need be `note` and `not_applicable`, texts or null.
-- or `probe.py`, where one query cannot tell: the same header in `#` lines (without checked; `writes: yes`
-  keeps it to the lab), then `probe(connection, system)`, which returns a `Looked`.
+  count `checked` of what was looked at, and if need be `note` and `not_applicable`, texts or null. `of_server: yes`
+  asks it once, of the server; `of_lab: no` leaves it out where the server is only there to be measured on.
+- or `probe.py`, where one query cannot tell: the same header in `#` lines (without checked), then
+  `probe(connection, system)`, which returns a `Looked`. `writes: yes` (it tries, and is rolled back) and
+  `reads_rows: yes` keep it to databases of ours.
 - `bad.sql` makes it fire exactly once in the schema `rule_test`; `good.sql`, run after it, silences it.
+- `cases.sql`: more defects, each `-- defect: title` over a script for the empty schema, with `-- cure` after it where
+  what is printed is no SQL; and what only looks like one, `-- lookalike: title`. `-- given` comes before each of them.
 - `terms.sql`, if both queries share common table expressions; `policy.toml`, if bad and good need other
   keys of `system.toml` than the defaults.
 
-`make audit-selftest` then injects the defect, looks for it, runs the printed remediation, and asks every
+`make audit-selftest` then injects each defect, looks for it, runs the printed remediation, and asks every
 other rule about the cured schema.
 """
 
@@ -62,7 +66,8 @@ def generate(
     Raises:
         AuditError: a rule does not find its own defect, or the folder cannot be written.
     """
-    pages = _pages([try_rule(database, rule) for rule in (load_rules() if rules is None else rules)])
+    with trying(database) as attempt:
+        pages = _pages([attempt(rule, cases=False) for rule in (load_rules() if rules is None else rules)])
     try:
         present = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")}
         drifted = sorted(name for name in {*pages, *present} if pages.get(name) != present.get(name))
@@ -115,7 +120,9 @@ def _page(trial: Trial) -> str:
         f"family {rule.family} ({_FAMILIES[rule.family]})" if rule.family in _FAMILIES else f"family {rule.family}",
         f"answers {_answers(rule)}",
         f"PostgreSQL {rule.min_version} and newer",
-        *(["writes, so it only runs in a lab"] if rule.writes else []),
+        *(["a probe: it tries, and is rolled back, so it only runs in a lab"] if rule.writes else []),
+        *(["a probe: it reads rows, so it only runs in a lab"] if rule.reads_rows else []),
+        *(["asked once, of the server"] if rule.of_server else []),
     ]
     return "\n".join(
         [
@@ -140,8 +147,18 @@ def _page(trial: Trial) -> str:
             "",
             f"{trial.cured.outcome.value.replace('_', ' ')}: {trial.cured.evidence}",
             "",
+            *_cases(rule),
         ]
     )
+
+
+def _cases(rule: Rule) -> list[str]:
+    """What else it is tried on, by title."""
+    lines: list[str] = []
+    for head, has_defect in (("Found, too", True), ("Left alone", False)):
+        titles = [f"- {case.title}" for case in rule.cases if case.has_defect == has_defect]
+        lines += [f"## {head}", "", *titles, ""] if titles else []
+    return lines
 
 
 def _told(finding: Finding, evidence: str) -> list[str]:

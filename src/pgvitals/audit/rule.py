@@ -1,9 +1,9 @@
 """A rule: one folder ``<ID>_<slug>`` with its question, a schema that breaks it and the cure.
 
 ``rule.sql`` (or ``probe.py``) opens with a header, then asks. ``bad.sql`` makes it fire exactly once in
-the schema ``rule_test``; ``good.sql``, run after it, silences it. ``terms.sql``, if there, holds common
-table expressions that both statements of ``rule.sql`` use; ``policy.toml`` the keys of ``system.toml``
-that bad and good need. Adding a rule edits no existing file.
+the schema ``rule_test``; ``good.sql``, run after it, silences it; ``cases.sql`` holds more defects, and
+lookalikes. ``terms.sql``, if there, holds common table expressions that both statements of ``rule.sql``
+use; ``policy.toml`` the keys of ``system.toml`` that bad and good need. Adding a rule edits no existing file.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.cases import Case, read_cases
 from pgvitals.audit.header import read_header
-from pgvitals.audit.statement import unknown_parameters
+from pgvitals.audit.statement import question, unknown_parameters
 from pgvitals.errors import AuditError
 from pgvitals.results.records import Finding
 from pgvitals.system import System
@@ -40,6 +41,7 @@ _REFERENCES = {
 }
 _EXAMPLES = {"answers": "DB-002; DB-007", "hipaa": "164.312(a)(1); 164.312(b)", "cis": "4.7; 6.8"}
 _OPTIONAL = ("min_version", *_REFERENCES)
+_SWITCHES = {"probe.py": ("writes", "reads_rows"), "rule.sql": ("of_server", "of_lab")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,9 @@ class Rule:
     the column ``checked`` (a count), and if need be ``note`` and ``not_applicable`` (texts or null).
     ``answers`` are the ids DB-001 … that it answers, ``hipaa`` sections of 45 CFR, ``cis`` items of :data:`CIS`;
     it has at least one of them. ``terms`` are common table expressions in front of both statements.
-    Exactly one of ``sql`` and ``probe`` is set. A probe that ``writes`` is only run in a lab, and rolled back.
+    Exactly one of ``sql`` and ``probe`` is set. A probe that ``writes`` is rolled back; it and one that ``reads_rows``
+    are only run in a database of ours. A rule ``of_server`` is asked once, not of each system; one that is not
+    ``of_lab`` says nothing about a server that is there to be measured on.
     """
 
     id: str
@@ -89,6 +93,10 @@ class Rule:
     terms: str = ""
     probe: Probe | None = None
     writes: bool = False
+    reads_rows: bool = False
+    of_server: bool = False
+    of_lab: bool = True
+    cases: tuple[Case, ...] = ()
 
     @property
     def family(self) -> str:
@@ -108,6 +116,11 @@ class Rule:
     def method(self) -> str:
         """How it looks: ``catalog`` (it asks what is declared) or ``probe`` (it tries, or looks at rows or pages)."""
         return "catalog" if self.probe is None else "probe"
+
+    @property
+    def question(self) -> str:
+        """The statement that asks it; see :func:`~pgvitals.audit.statement.question`."""
+        return question(self.sql, self.checked, self.terms)
 
     @property
     def bad(self) -> str:
@@ -168,12 +181,14 @@ def load_rule(folder: Path) -> Rule:
     source = sources[0]
     is_probe = source.name == "probe.py"
     own = () if is_probe else ("checked",)
-    header, body = read_header(source, _REQUIRED + own, (*_OPTIONAL, *(("writes",) if is_probe else ())))
+    header, body = read_header(source, _REQUIRED + own, _OPTIONAL + _SWITCHES[source.name])
     if not any(key in header for key in _REFERENCES):
         raise AuditError(
             f"{source}: the header names nothing that the rule answers; give one of {', '.join(_REFERENCES)}"
         )
-    return Rule(
+    of_server = _switch(source, header, "of_server")
+    terms = folder / "terms.sql"
+    rule = Rule(
         id=name["id"],
         slug=name["slug"],
         folder=folder,
@@ -187,12 +202,21 @@ def load_rule(folder: Path) -> Rule:
         subject=header["subject"],
         promise=header["promise"],
         min_version=_version(source, header.get("min_version")),
-        sql="" if is_probe else _statement(source, "query", body),
-        checked="" if is_probe else _statement(source, "checked", header["checked"]),
-        terms=_statement(terms, "terms", _script(terms)) if (terms := folder / "terms.sql").is_file() else "",
+        sql="" if is_probe else _statement(source, body),
+        checked="" if is_probe else header["checked"].rstrip("; \n"),
+        terms=_script(terms).rstrip("; \n") if terms.is_file() else "",
         probe=_load_probe(source) if is_probe else None,
-        writes=is_probe and _one_of(source, {"writes": "no", **header}, "writes", ("yes", "no")) == "yes",
+        writes=_switch(source, header, "writes"),
+        reads_rows=_switch(source, header, "reads_rows"),
+        of_server=of_server,
+        of_lab=_switch(source, header, "of_lab", "yes"),
+        cases=read_cases(folder / "cases.sql"),
     )
+    unknown = unknown_parameters(rule.question, of_server=of_server) if rule.sql else []
+    if unknown:
+        owner = "a rule of the server cannot have" if of_server else "no system has"
+        raise AuditError(f"{source}: uses the parameter {unknown[0]!r}, which {owner}")
+    return rule
 
 
 def _script(path: Path) -> str:
@@ -229,12 +253,14 @@ def _version(path: Path, value: str | None) -> int:
     return int(value)
 
 
-def _statement(path: Path, key: str, sql: str) -> str:
+def _switch(path: Path, header: dict[str, str], key: str, default: str = "no") -> bool:
+    return _one_of(path, {key: default, **header}, key, ("yes", "no")) == "yes"
+
+
+def _statement(path: Path, sql: str) -> str:
     text = sql.rstrip("; \n")
     if not text:
         raise AuditError(f"{path}: there is a header but no query below it")
-    if unknown := unknown_parameters(text):
-        raise AuditError(f"{path}: {key!r} uses the parameter {unknown[0]!r}, which no system has")
     return text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgvitals.audit.rule import Rule, load_rules
-from pgvitals.audit.trial import Trial, try_rule
+from pgvitals.audit.trial import Trial, Tried, trying
 from pgvitals.lab import Database
 from pgvitals.results.outcome import Outcome
 
@@ -15,12 +15,15 @@ from pgvitals.results.outcome import Outcome
 class Score:
     """How well the rules know good from bad.
 
-    ``missed`` are rules that did not find their own defect, exactly once; ``uncured`` rules whose
-    remediation or cure left it standing; ``false_alarms`` what any rule said about a cured schema.
+    ``missed`` are defects that their rule did not find, exactly once; ``uncured`` those that the printed remediation
+    or the cure left standing; ``lookalikes`` counts the schemas that only look like a defect; ``false_alarms`` are
+    what a rule said about one of these, or any rule about a cured schema.
     """
 
+    rules: int
     injected: int
     found: int
+    lookalikes: int
     missed: tuple[str, ...]
     uncured: tuple[str, ...]
     false_alarms: tuple[str, ...]
@@ -32,23 +35,40 @@ class Score:
         return Outcome.PASS if perfect else Outcome.FAIL
 
     def __str__(self) -> str:
-        return f"{self.found} of {self.injected} defects found, {len(self.false_alarms)} false alarms"
+        said = (
+            f"{self.rules} rules: {self.found} of {self.injected} defects found, {len(self.false_alarms)} false alarms"
+        )
+        return f"{said} (lookalikes: {self.lookalikes})"
 
 
 def selftest(database: Database, rules: Sequence[Rule] | None = None) -> Score:
     """Try every rule (all that are installed if None) in ``database``, which must be ours."""
     asked = load_rules() if rules is None else tuple(rules)
-    return score([try_rule(database, rule, others=asked) for rule in asked])
+    with trying(database) as attempt:
+        return score([attempt(rule, asked) for rule in asked])
 
 
 def score(trials: Sequence[Trial]) -> Score:
     """Count what the trials found."""
+    more = [(trial, each) for trial in trials for each in trial.more]
+    defects = [(trial, each) for trial, each in more if each.case.has_defect]
+    missed = [trial.rule.id for trial in trials if not trial.found]
+    missed += [_name(trial, each) for trial, each in defects if not each.is_found]
+    uncured = [trial.rule.id for trial in trials if trial.cured.outcome is Outcome.FAIL or not trial.is_remediated]
+    uncured += [_name(trial, each) for trial, each in defects if not each.is_cured]
+    false_alarms = [f"{alarm} ({trial.rule.id} cured)" for trial in trials for alarm in trial.alarms]
+    false_alarms += [_name(trial, each) for trial, each in more if not (each.case.has_defect or each.is_quiet)]
+    injected = len(trials) + len(defects)
     return Score(
-        injected=len(trials),
-        found=sum(trial.found for trial in trials),
-        missed=tuple(trial.rule.id for trial in trials if not trial.found),
-        uncured=tuple(
-            trial.rule.id for trial in trials if trial.cured.outcome is Outcome.FAIL or not trial.is_remediated
-        ),
-        false_alarms=tuple(f"{alarm} ({trial.rule.id} cured)" for trial in trials for alarm in trial.alarms),
+        rules=len(trials),
+        injected=injected,
+        found=injected - len(missed),
+        lookalikes=len(more) - len(defects),
+        missed=tuple(missed),
+        uncured=tuple(uncured),
+        false_alarms=tuple(false_alarms),
     )
+
+
+def _name(trial: Trial, tried: Tried) -> str:
+    return f"{trial.rule.id}: {tried.case.title}"

@@ -1,20 +1,22 @@
-"""A rule on trial: it has to fire on its own bad schema, once, and fall silent when that is cured."""
+"""A rule on trial: it has to fire on each of its defects, once, and fall silent when that is cured."""
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import sql
 from pydantic import ValidationError
 
+from pgvitals.audit.alarms import alarms
+from pgvitals.audit.cases import Case, told_settings
 from pgvitals.audit.rule import Rule
-from pgvitals.audit.run import audit
+from pgvitals.audit.run import Ask, asking
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database, guard
 from pgvitals.refusal import refusal
@@ -23,6 +25,36 @@ from pgvitals.results.records import RuleResult
 from pgvitals.system import System
 
 SCHEMA = "rule_test"
+"""Where rules are tried; roles that a trial makes begin like this, too."""
+OWNER, APP = f"{SCHEMA}_owner", f"{SCHEMA}_app"
+
+_ALTER_SYSTEM = re.compile(r"alter system set (?P<name>[a-z_.]+) = '(?P<value>[^']*)'", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a rule said about one case. Of a defect: ``cured`` is what it said after the printed remediation, or after
+    the case's own cure; of a lookalike it is None.
+    """
+
+    case: Case
+    seen: RuleResult
+    cured: RuleResult | None = None
+
+    @property
+    def is_found(self) -> bool:
+        """The defect was found, and nothing else was."""
+        return self.seen.outcome is Outcome.FAIL and len(self.seen.findings) == 1
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing was said."""
+        return self.seen.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+    @property
+    def is_cured(self) -> bool:
+        """The cure silenced the rule."""
+        return self.cured is not None and self.cured.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +63,7 @@ class Trial:
 
     ``remediated`` is None where the finding's remediation is no SQL. ``alarms`` are findings of any
     rule on the cured schema, as ``KEY001 on object``: the cure must not break another rule.
+    ``more`` are the other defects and the lookalikes.
     """
 
     rule: Rule
@@ -39,6 +72,7 @@ class Trial:
     remediated: RuleResult | None
     cured: RuleResult
     alarms: tuple[str, ...]
+    more: tuple[Tried, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -55,38 +89,138 @@ class Trial:
         return self.remediated is None or self.remediated.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE)
 
 
-def try_rule(database: Database, rule: Rule, others: Sequence[Rule] = ()) -> Trial:
-    """Break and cure a schema of its own in ``database``, and ask ``rule`` each time, and ``others`` at the end.
+class Try(Protocol):
+    """Try one rule; and ask ``others`` about its cured schema."""
+
+    def __call__(self, rule: Rule, others: Sequence[Rule] = (), *, cases: bool = True) -> Trial:
+        """What it said; without ``cases`` of ``bad.sql`` and ``good.sql`` only."""
+
+
+@contextmanager
+def trying(database: Database) -> Iterator[Try]:
+    """Break and cure a schema of its own in ``database``, for each rule, and ask it each time.
 
     The schema is committed, as a real one is, so remediation runs as it is printed, ``CONCURRENTLY``
-    and all; it is dropped at the end.
+    and all; it is dropped at the end. Only ``alter system`` is not run: what it sets is told to the rule.
 
     Raises:
         GuardError: the database is not ours.
-        AuditError: the schema ``rule_test`` is there already, or a script of the rule fails.
+        AuditError: when a rule is tried, the schema ``rule_test`` is there already, or a script of the rule fails.
     """
-    system = policy(rule)
-    with database.connect() as conn:
+    with database.connect() as conn, asking(database.connect) as ask:
         guard.require_ours(conn)
-        with _schema(conn):
-            before = _ask(database, system, (rule,))[0]
-            noise = _alarms(_ask(database, system, others))
-            _run(conn, rule.folder / "bad.sql", rule.bad)
-            broken = _ask(database, system, (rule,))[0]
-            remediated = _remediate(conn, database, system, rule, broken)
-        with _schema(conn):
-            _run(conn, rule.folder / "bad.sql", rule.bad)
-            _run(conn, rule.folder / "good.sql", rule.good)
-            cured = _ask(database, system, (rule,))[0]
-            alarms = _alarms([cured, *_ask(database, system, others)])
-    return Trial(
-        rule=rule,
-        before=before,
-        broken=broken,
-        remediated=remediated,
-        cured=cured,
-        alarms=tuple(sorted(alarms - noise)),
-    )
+
+        def attempt(rule: Rule, others: Sequence[Rule] = (), *, cases: bool = True) -> Trial:
+            # That a lab's server says nothing of the one that goes live is no reason not to try the rule there.
+            return _Bench(conn, ask, replace(rule, of_lab=True)).trial(others, cases=cases)
+
+        yield attempt
+
+
+def try_rule(database: Database, rule: Rule, others: Sequence[Rule] = ()) -> Trial:
+    """Try one rule; see :func:`trying`."""
+    with trying(database) as attempt:
+        return attempt(rule, others)
+
+
+class _Bench:
+    """Where one rule is tried."""
+
+    def __init__(self, conn: psycopg.Connection[Any], ask: Ask, rule: Rule) -> None:
+        self.conn, self.rule, self.system = conn, rule, policy(rule)
+        self._ask = ask
+        self._told: dict[str, str] = {}
+
+    def trial(self, others: Sequence[Rule], *, cases: bool) -> Trial:
+        rule = self.rule
+        bad, good = rule.bad, rule.good
+        with self._schema(bad + good):
+            before = self.ask()
+            noise = alarms(self.conn, self.system, others)
+            self.run("bad.sql", bad)
+            broken = self.ask()
+            remediated = self.remediate(broken)
+        with self._schema(bad + good):
+            self.run("bad.sql", bad)
+            self.run("good.sql", good)
+            cured = self.ask()
+            heard = alarms(self.conn, self.system, others)
+        return Trial(
+            rule=rule,
+            before=before,
+            broken=broken,
+            remediated=remediated,
+            cured=cured,
+            alarms=tuple(sorted(heard - noise)),
+            more=tuple(self.case(case) for case in rule.cases) if cases else (),
+        )
+
+    def case(self, case: Case) -> Tried:
+        with self._schema(case.script + case.cure):
+            self.run("cases.sql", case.script)
+            seen = self.ask()
+            if not case.has_defect:
+                return Tried(case=case, seen=seen)
+            cured = self.remediate(seen)
+            if case.cure:
+                self.run("cases.sql", case.cure)
+                cured = self.ask()
+            return Tried(case=case, seen=seen, cured=cured)
+
+    def ask(self) -> RuleResult:
+        return self._ask(self.rule, self.system, self._told)
+
+    def run(self, file: str, script: str) -> None:
+        self._told |= told_settings(script)
+        try:
+            self.conn.execute(script)
+        except psycopg.Error as error:
+            raise AuditError(f"{self.rule.folder / file}: {refusal(error)}") from None
+
+    def remediate(self, broken: RuleResult) -> RuleResult | None:
+        """Run what the findings print; None if that is no SQL."""
+        cures = [part for finding in broken.findings for part in statements(finding.remediation)]
+        for cure in cures:
+            if setting := _ALTER_SYSTEM.fullmatch(cure):
+                self._told[setting["name"]] = setting["value"]
+            else:
+                self.run("remediation", cure)
+        return self.ask() if cures else None
+
+    @contextmanager
+    def _schema(self, scripts: str) -> Iterator[None]:
+        self._told = {}
+        try:
+            self.conn.execute(sql.SQL("create schema {}").format(sql.Identifier(SCHEMA)))
+        except psycopg.errors.DuplicateSchema:
+            raise AuditError(f"schema {SCHEMA!r} is there already; drop it, or use another database") from None
+        roles = [role for role in (OWNER, APP) if role in scripts + self.rule.sql]
+        for role in roles:
+            self.conn.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
+        if roles:
+            self.conn.execute(
+                sql.SQL("grant usage on schema {} to {}").format(
+                    sql.Identifier(SCHEMA), sql.SQL(", ").join(map(sql.Identifier, roles))
+                )
+            )
+        try:
+            yield
+        finally:
+            self._clean_up(with_roles="role" in scripts or bool(roles))
+
+    def _clean_up(self, *, with_roles: bool) -> None:
+        with self.conn.transaction():
+            self.conn.execute("set local client_min_messages = warning")
+            self.conn.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(SCHEMA)))
+            if not with_roles:
+                return
+            names = self.conn.execute(
+                "select rolname from pg_catalog.pg_roles where starts_with(rolname::text, %s)", (SCHEMA,)
+            ).fetchall()
+            roles = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)
+            if names:
+                self.conn.execute(sql.SQL("drop owned by {}").format(roles))
+                self.conn.execute(sql.SQL("drop role {}").format(roles))
 
 
 def statements(remediation: str) -> list[str]:
@@ -108,10 +242,11 @@ def policy(rule: Rule) -> System:
             "setting": "app.current_tenant_id",
             "traffic_table": "clients",
         },
-        "roles": {"owner": "rule_test_owner", "app": "rule_test_app"},
+        "roles": {"owner": OWNER, "app": APP},
     }
     try:
         own = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        own["tenant"] = plain["tenant"] | own.get("tenant", {})
         return System(name=SCHEMA, folder=rule.folder, **{**plain, **own})
     except tomllib.TOMLDecodeError as error:
         raise AuditError(f"{path}: not valid TOML: {error}") from None
@@ -119,48 +254,3 @@ def policy(rule: Rule) -> System:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise AuditError(f"{path}: {where}: {first['msg']}") from None
-
-
-@contextmanager
-def _schema(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    name = sql.Identifier(SCHEMA)
-    try:
-        conn.execute(sql.SQL("create schema {}").format(name))
-    except psycopg.errors.DuplicateSchema:
-        raise AuditError(f"schema {SCHEMA!r} is there already; drop it, or use another database") from None
-    try:
-        yield
-    finally:
-        with conn.transaction():
-            conn.execute("set local client_min_messages = warning")
-            conn.execute(sql.SQL("drop schema {} cascade").format(name))
-
-
-def _run(conn: psycopg.Connection[Any], path: Path, script: str) -> None:
-    try:
-        conn.execute(script)
-    except psycopg.Error as error:
-        raise AuditError(f"{path}: {refusal(error)}") from None
-
-
-def _ask(database: Database, system: System, rules: Sequence[Rule]) -> tuple[RuleResult, ...]:
-    return audit(database.connect, [system], rules=rules).results
-
-
-def _remediate(
-    conn: psycopg.Connection[Any], database: Database, system: System, rule: Rule, broken: RuleResult
-) -> RuleResult | None:
-    cures = [part for finding in broken.findings for part in statements(finding.remediation)]
-    if not cures:
-        return None
-    for cure in cures:
-        _run(conn, rule.folder / "remediation", cure)
-    return _ask(database, system, (rule,))[0]
-
-
-def _alarms(results: Iterable[RuleResult]) -> set[str]:
-    return {
-        f"{result.rule} on {', '.join(finding.objects)}" if finding is not None else f"{result.rule}: {result.evidence}"
-        for result in results
-        for finding in (result.findings or ((None,) if result.outcome is Outcome.ERROR else ()))
-    }
