@@ -75,6 +75,10 @@ audit-selftest: install ## Inject a known defect for every rule: found / injecte
 check-harness: install ## The same statements through pgbench and through pgvitals, interleaved
 	@python -m pgvitals.measure.harness $(HARNESS_ARGS)
 
+.PHONY: check-truth
+check-truth: install ## Verdicts against a known truth: false alarms, power, coverage; over an hour, goes on when started again
+	@python -m pgvitals.measure.truth --write $(TRUTH_ARGS)
+
 .PHONY: check
 check: install ## ruff, mypy, and drift of the generated docs
 	@ruff check .

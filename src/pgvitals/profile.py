@@ -44,11 +44,16 @@ class LoadPlan(_Settings):
 
 
 class ImpactPlan(_Settings):
-    """Rounds of the paired comparison, queries an arm and visit, and sets of fresh clones."""
+    """The paired comparison: rounds of its first look, queries an arm and visit, sets of fresh clones a look.
+
+    A lookup that is still open after a look is measured further, until it has had twice as many rounds, for up to
+    ``looks`` looks (see :mod:`pgvitals.stats.looks`).
+    """
 
     rounds: int = Field(default=40, ge=LEAST_ROUNDS)
     per_arm: PositiveInt = 25
     clones: PositiveInt = 3
+    looks: int = Field(default=3, ge=1, le=5)
 
 
 class Profile(_Settings):

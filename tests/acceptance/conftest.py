@@ -39,6 +39,7 @@ seconds = 0.5
 rounds = 8
 per_arm = 2
 clones = 1
+looks = 1
 
 [endless]
 title = "smoke's rows, and no part comes to its end"

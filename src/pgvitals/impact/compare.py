@@ -3,6 +3,7 @@
 Two databases hold the same rows, one at each revision. Rounds visit clones of both (and a second
 clone of the one before, the placebo) in ABBA order with the same parameters; ratios are taken inside
 a round. Clones of the same database differ by a few per cent, so the clones are remade several times.
+A lookup that is still open is measured further, look by look.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
 from pgvitals.errors import MeasureError, MigrationError
-from pgvitals.impact.rounds import AFTER, BEFORE, PLACEBO, measure_rounds
+from pgvitals.impact.looks import ALPHA, measure_looks
+from pgvitals.impact.rounds import AFTER, BEFORE, MARGIN, PLACEBO, Comparison
 from pgvitals.impact.sizes import compare_sizes, sizes
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import script, upgrade
-from pgvitals.measure.paired import Rounds
 from pgvitals.measure.params import tenant_ranks
 from pgvitals.measure.plan import shape_for_largest
 from pgvitals.measure.prepare import at_rest
@@ -30,22 +31,12 @@ from pgvitals.query import Query
 from pgvitals.results.records import Contrast, Impact
 from pgvitals.reuse import loaded_at
 from pgvitals.revisions import tell_left_out
-from pgvitals.stats.compare import (
-    ContrastVerdict,
-    contrast,
-    correct_for_many,
-    count_alarms,
-    p95_log_ratios,
-    typical_log_ratios,
-    void_if_placebo_alarms,
-)
+from pgvitals.stats.compare import count_alarms
+from pgvitals.stats.looks import Look
 from pgvitals.stats.percentile import percentile
 from pgvitals.suite import Suite
 from pgvitals.system import System
 from pgvitals.terminal import Terminal
-
-MARGIN = 0.05
-"""Clones of one database differ by up to 4 % on p95; within this, two arms count as the same."""
 
 
 def check_revisions(suite: Suite, system: System, start: str, end: str) -> None:
@@ -99,17 +90,20 @@ def measure_impact(
         queries, left_out = _queries(suite, system, start, end)
         tell_left_out(terminal, left_out)
         tasks, not_before, broken = _tasks(before, after, queries, system, profile.impact, terminal, seed)
-        compared = measure_rounds(server, before, after, tasks, profile.impact, terminal, seed)
+        compared = Comparison(server, (before, after, before), profile.impact, seed)
+        looks = measure_looks(compared, before, tasks, profile.impact, terminal, seed)
         return Impact(
             system=system.name,
             from_revision=start,
             to_revision=end,
             migration_s=migration_s,
             margin=MARGIN,
-            rounds_measured=compared.measured,
+            looks=profile.impact.looks,
+            rounds_measured=len(compared.noise),
             rounds_dropped=compared.dropped,
-            placebo_alarms=count_alarms(_contrast(rounds, PLACEBO) for rounds in compared.rounds.values()),
-            contrasts=_judge(tasks, compared.rounds, before, after),
+            pinned=compared.pinned,
+            placebo_alarms=count_alarms(compared.contrast(key, PLACEBO, ALPHA / profile.impact.looks) for key in looks),
+            contrasts=tuple(_record(task, compared, looks[task.query.key], before, after) for task in tasks),
             relations=relations,
             not_before=not_before,
             broken=broken,
@@ -180,27 +174,9 @@ def _try(database: Database, task: Task) -> None:
         runner.run(task.calls[0])
 
 
-def _judge(
-    tasks: Sequence[Task], measured: dict[str, Rounds], before: Database, after: Database
-) -> tuple[Contrast, ...]:
-    corrected = correct_for_many([_contrast(measured[task.query.key], AFTER) for task in tasks])
-    contrasts = []
-    for task, verdict in zip(tasks, corrected, strict=True):
-        rounds = measured[task.query.key]
-        final = void_if_placebo_alarms(verdict, _contrast(rounds, PLACEBO))
-        contrasts.append(_record(task, rounds, final, before, after))
-    return tuple(contrasts)
-
-
-def _contrast(rounds: Rounds, arm: int) -> ContrastVerdict:
-    first, second = rounds.arms[BEFORE], rounds.arms[arm]
-    return contrast(
-        typical_log_ratios(first, second), p95_log_ratios(first, second), margin=MARGIN, restarts=rounds.group
-    )
-
-
-def _record(task: Task, rounds: Rounds, verdict: ContrastVerdict, before: Database, after: Database) -> Contrast:
-    old, new = rounds.arms[BEFORE].ravel(), rounds.arms[AFTER].ravel()
+def _record(task: Task, compared: Comparison, look: Look, before: Database, after: Database) -> Contrast:
+    verdict, rounds = look.verdict, compared.rounds(task.query.key, (BEFORE, AFTER))
+    old, new = (arm.ravel() for arm in rounds.arms)
     assert verdict.typical.interval is not None, "a profile's least number of rounds has an interval"
     assert verdict.p95.interval is not None, "a profile's least number of rounds has an interval"
     return Contrast(
@@ -216,6 +192,7 @@ def _record(task: Task, rounds: Rounds, verdict: ContrastVerdict, before: Databa
         p95_ratio=verdict.p95.ratio,
         p95=verdict.p95.interval,
         rounds=verdict.rounds,
+        look=look.number,
         verdict=verdict.verdict,
         reason=verdict.reason,
         before_plan=shape_for_largest(before, task),

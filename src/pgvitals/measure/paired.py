@@ -1,18 +1,21 @@
 """Rounds of a paired comparison: several arms of one query, side by side, with the same parameters.
 
 A round visits the arms forth and back (ABBA), so that a linear drift inside it cancels; ratios are taken inside a
-round. Rounds in which processes waited for a CPU are dropped whole, without a look at their latencies.
+round. Client and backends share a core where that can be had. Rounds in which others took more than a little of
+it (elsewhere: in which processes waited for a CPU) are dropped whole, without a look at their latencies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pgvitals.lab.database import Database
 from pgvitals.measure.noise import NoiseProbe
+from pgvitals.measure.pinning import Core, one_core
 from pgvitals.measure.runner import Call, Runner
 from pgvitals.measure.sampler import quiet_collector
 from pgvitals.profile import LEAST_ROUNDS
@@ -53,7 +56,8 @@ class Visited:
     """Some rounds of several queries: by key the latencies of every round and arm, and the noise of each round."""
 
     latencies: dict[str, list[tuple[FloatArray, ...]]]
-    noise: list[BatchNoise]
+    noise: list[BatchNoise]  # its CPU pressure is the share of the core that others took, where one was shared
+    pinned: bool  # client and backends shared a core in all of them
 
 
 def visit(
@@ -80,27 +84,28 @@ def visit(
     found: dict[str, list[tuple[FloatArray, ...]]] = {key: [] for key in arms}
     orders = {count: abba_order(rng, rounds, arms=count) for count in sorted({len(each) for each in arms.values()})}
     noise: list[BatchNoise] = []
-    runners: dict[tuple[int, str, str], Runner] = {}
+    pinned = True
     keys = list(arms)
-    try:
+    with ExitStack() as connected:
         for number in range(rounds):
             if number % _RECONNECT_EVERY == 0:
-                _close(runners)
-                runners = _open(arms, rng)
-            probe = NoiseProbe()
+                connected.close()
+                runners = _open(arms, rng, connected)
+                core = connected.enter_context(one_core(rng))
+                pinned &= all(core.join(each.connection) for each in runners.values())
+                _warm_up(runners, arms)
+            watch = _Watch(core)
             for position in rng.permutation(len(keys)):
                 each = arms[keys[position]]
                 order = orders[len(each)][number]
                 found[keys[position]].append(_round(runners, each, order, per_arm, first + number))
-            noise.append(probe.read())
+            noise.append(watch.read())
             done(first + number + 1)
-    finally:
-        _close(runners)
-    return Visited(latencies=found, noise=noise)
+    return Visited(latencies=found, noise=noise, pinned=pinned)
 
 
 def quiet(noise: Sequence[BatchNoise]) -> BoolArray:
-    """Rounds without CPU pressure; all of them where too few are left to say anything.
+    """Rounds without CPU pressure, or whose core others left alone; all where too few are left to say anything.
 
     Latencies are not looked at. Where noise cannot be avoided, the placebo and the intervals have to tell.
     """
@@ -112,6 +117,20 @@ def quiet(noise: Sequence[BatchNoise]) -> BoolArray:
 def stacked(latencies: Sequence[tuple[FloatArray, ...]], group: Sequence[int]) -> Rounds:
     """The rounds of one query as arrays; ``group`` has one entry a round."""
     return Rounds(arms=tuple(np.array(arm) for arm in zip(*latencies, strict=True)), group=np.array(group))
+
+
+class _Watch:
+    """Watches a round: construct before it, :meth:`read` after it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._probe = NoiseProbe()
+        self._mark = core.mark()
+
+    def read(self) -> BatchNoise:
+        taken = self._core.taken(self._mark)
+        noise = self._probe.read()
+        return noise if taken is None else replace(noise, cpu_pressure=taken)
 
 
 def _round(
@@ -129,28 +148,24 @@ def _round(
     return tuple(np.array(taken) for taken in visits)
 
 
-def _open(arms: Mapping[str, Sequence[Arm]], rng: np.random.Generator) -> dict[tuple[int, str, str], Runner]:
-    """A warm connection for each number of an arm, its database and its role."""
-    runners: dict[tuple[int, str, str], Runner] = {}
-    places = [(number, arm) for each in arms.values() for number, arm in enumerate(each)]
-    try:
-        for position in rng.permutation(len(places)):
-            number, arm = places[position]
-            place = _place(number, arm)
-            if place not in runners:
-                runners[place] = Runner(arm.database, arm.role)
+def _open(
+    arms: Mapping[str, Sequence[Arm]], rng: np.random.Generator, connected: ExitStack
+) -> dict[tuple[int, str, str], Runner]:
+    """A connection for each number of an arm, its database and its role, made in random order."""
+    places = {_place(number, arm): arm for each in arms.values() for number, arm in enumerate(each)}
+    names = list(places)
+    return {
+        names[position]: connected.enter_context(Runner(places[names[position]].database, places[names[position]].role))
+        for position in rng.permutation(len(names))
+    }
+
+
+def _warm_up(runners: Mapping[tuple[int, str, str], Runner], arms: Mapping[str, Sequence[Arm]]) -> None:
+    for each in arms.values():
+        for number, arm in enumerate(each):
             for step in range(_WARMUP):
-                runners[place].run(arm.calls[step % len(arm.calls)])
-    except BaseException:
-        _close(runners)
-        raise
-    return runners
+                runners[_place(number, arm)].run(arm.calls[step % len(arm.calls)])
 
 
 def _place(number: int, arm: Arm) -> tuple[int, str, str]:
     return number, arm.database.name, arm.role
-
-
-def _close(runners: Mapping[tuple[int, str, str], Runner]) -> None:
-    for runner in runners.values():
-        runner.close()

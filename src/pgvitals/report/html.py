@@ -187,7 +187,7 @@ def _confidence(gate: Gate | None) -> str:
 
 
 def _percent(part: float) -> str:
-    return f"{part * 100:g} %"
+    return f"{part * 100:.4g} %"
 
 
 def _breakable(name: str) -> Markup:

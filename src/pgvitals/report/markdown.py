@@ -184,6 +184,9 @@ def _impact(impact: Impact) -> str:
         f"{duration(impact.migration_s)}; {alarms}; ratios are after / before, "
         f"±{impact.margin * 100:g} % is the same.\n\n"
     )
+    changes = review_impact(impact)
+    if changes.looks:
+        told += f"{changes.looks}\n\n"
     if impact.broken:
         told += f"**Broken by the migration:** {', '.join(map(code, impact.broken))}\n\n"
     if impact.not_before:
@@ -191,7 +194,6 @@ def _impact(impact: Impact) -> str:
     if impact.left_out:
         names = text(left_out(impact.left_out))
         told += f"Not compared, as their files say that they are not for both revisions: {names}\n\n"
-    changes = review_impact(impact)
     sizes = [
         (name, size(r.before_bytes), size(r.after_bytes), size_change(r.before_bytes, r.after_bytes))
         for name, r in [(code(r.name), r) for r in changes.relations] + [(r.name, r) for r in changes.totals]

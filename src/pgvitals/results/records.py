@@ -267,6 +267,7 @@ class Contrast:
     before_plan: str
     after_plan: str
     ends: str = "commit"
+    look: int = 1  # the one that settled it, or the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +295,8 @@ class Impact:
     rounds_measured: int = 0
     rounds_dropped: int = 0  # because processes waited for a CPU
     not_before: tuple[str, ...] = ()  # lookups that do not run at from_revision
+    looks: int = 1  # how many a lookup might have: each was taken at 5 % divided by this
+    pinned: bool = False  # client and backends shared a core
     broken: tuple[str, ...] = ()  # lookups that ran before and fail after
     left_out: dict[str, str] = field(default_factory=dict)  # lookup -> which end it is not for, as its header says
 

@@ -14,7 +14,9 @@ from pgvitals.stats.compare import (
     typical_log_ratios,
     void_if_placebo_alarms,
 )
+from pgvitals.stats.looks import Look, next_look, schedule
 from pgvitals.stats.percentile import Summary, batch_interval, order_statistic_interval, percentile, summary
+from pgvitals.stats.proportion import proportion_interval
 from pgvitals.stats.signed_rank import hodges_lehmann, signed_rank_p
 from pgvitals.stats.validity import (
     BatchNoise,
@@ -35,6 +37,7 @@ __all__ = [
     "Estimate",
     "GateRules",
     "Limits",
+    "Look",
     "Summary",
     "Verdict",
     "abba_order",
@@ -47,10 +50,13 @@ __all__ = [
     "hodges_lehmann",
     "holm",
     "judge",
+    "next_look",
     "order_statistic_interval",
     "overall",
     "p95_log_ratios",
     "percentile",
+    "proportion_interval",
+    "schedule",
     "signed_rank_p",
     "summary",
     "typical_log_ratios",

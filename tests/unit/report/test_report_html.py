@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from pgvitals.report.html import render_html
+from pgvitals.report.markdown import render_markdown
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Finding
 from pgvitals.results.rundir import Run
@@ -223,6 +224,16 @@ def test_an_alarm_of_the_placebo_is_told(build_run: Callable[..., Run], made: Si
     impact = section(render_html(build_run(impacts=(noisy, made.impact()))), "impact")
     assert "raised 2 alarms" in impact
     assert "raised no alarm" in impact
+
+
+def test_it_is_told_at_which_look_lookups_were_settled(build_run: Callable[..., Run], made: SimpleNamespace) -> None:
+    faster, *others, last = made.impact().contrasts
+    contrasts = (replace(faster, look=1), *(replace(each, look=2) for each in others), replace(last, look=3))
+    run = build_run(impacts=(replace(made.impact(), looks=3, contrasts=contrasts),))
+    told = "up to 3 looks; settled: 1 at the first, 3 at the second look; 1 still open after the third."
+    assert told in section(render_html(run), "impact")
+    assert told in render_markdown(run)
+    assert "looks" not in render_markdown(build_run(impacts=(made.impact(),)))
 
 
 def test_only_plans_that_changed_are_listed_side_by_side(html: str) -> None:
