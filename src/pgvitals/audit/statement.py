@@ -16,13 +16,13 @@ from pgvitals.system import System
 
 VOCABULARY = Path(__file__).parent / "vocabulary"
 
-_PARAMETER = re.compile(r"%\((?P<name>\w+)\)s")
+_PARAMETER = re.compile(r"%\((?P<name>\w+)\)s(?!::)")
 _LITERAL_PERCENT = re.compile(r"%(?!\(\w+\)s)")
 _TERM = re.compile(r"^(?P<name>\w+) as (?:materialized )?\($", re.MULTILINE)
 
 Parameters = dict[str, str | list[str]]
 
-_POLICY: dict[str, Callable[[System], str | list[str]]] = {
+_TEXTS: dict[str, Callable[[System], str]] = {
     "system": lambda system: system.name,
     "schema": lambda system: system.schema_name,
     "primary_key": lambda system: system.primary_key,
@@ -30,23 +30,25 @@ _POLICY: dict[str, Callable[[System], str | list[str]]] = {
     "tenant_column": lambda system: system.tenant.column,
     "tenant_setting": lambda system: system.tenant.setting,
     "tenant_type": lambda system: system.tenant.type,
+    "audit_table": lambda system: system.audit_table or "",
+    "deleted_rows": lambda system: system.deleted_rows,
+    "phi_encryption": lambda system: system.phi_encryption,
+    "owner_role": lambda system: system.roles.owner,
+    "app_role": lambda system: system.roles.app,
+}
+_LISTS: dict[str, Callable[[System], list[str]]] = {
     "optional_tenant_tables": lambda system: list(system.tenant.optional_in),
     "tenant_tables": lambda system: list(system.tenant_tables),
     "shared_tables": lambda system: list(system.shared_tables),
     "child_tables": lambda system: list(system.child_tables),
     "child_parents": lambda system: list(system.child_tables.values()),
     "audited_tables": lambda system: list(system.audited_tables),
-    "audit_table": lambda system: system.audit_table or "",
     "retention_tables": lambda system: list(system.retention_tables),
-    "deleted_rows": lambda system: system.deleted_rows,
     "reserved_columns": lambda system: _columns(system.reserved_columns),
     "phi_columns": lambda system: _columns(system.phi_columns),
-    "phi_encryption": lambda system: system.phi_encryption,
     "documented_tables": lambda system: [each.table for each in system.documented_constraints],
     "documented_names": lambda system: [each.name for each in system.documented_constraints],
     "documented_checks": lambda system: [each.check for each in system.documented_constraints],
-    "owner_role": lambda system: system.roles.owner,
-    "app_role": lambda system: system.roles.app,
 }
 
 
@@ -55,7 +57,8 @@ def parameters(system: System) -> Parameters:
 
     Columns of tables are ``table.column``, without quotes; lists of one thing's parts are in the same order.
     """
-    return {name: read(system) for name, read in _POLICY.items()}
+    texts = {name: read(system) for name, read in _TEXTS.items()}
+    return {**texts, **{name: read(system) for name, read in _LISTS.items()}}
 
 
 def server_parameters(told: Mapping[str, str]) -> Parameters:
@@ -65,8 +68,8 @@ def server_parameters(told: Mapping[str, str]) -> Parameters:
 
 def unknown_parameters(sql: str, *, of_server: bool = False) -> list[str]:
     """Names in ``%(name)s`` that no system has; a rule of the server may name none of a system's."""
-    known = {"told_settings"} if of_server else set(_POLICY)
-    return sorted({found["name"] for found in _PARAMETER.finditer(sql)} - known)
+    known = {"told_settings"} if of_server else {*_TEXTS, *_LISTS}
+    return sorted({found["name"] for found in re.finditer(r"%\((?P<name>\w+)\)s", sql)} - known)
 
 
 def question(sql: str, checked: str, terms: str = "") -> str:
@@ -84,8 +87,7 @@ def question(sql: str, checked: str, terms: str = "") -> str:
         sql,
         ") as answer) as broken",
     ]
-    # In a rule a % is a %: only %(name)s is a parameter, so format('%I') needs no doubling.
-    return _LITERAL_PERCENT.sub("%%", "\n".join(parts))
+    return _sent("\n".join(parts))
 
 
 def together(rules: Mapping[str, tuple[str, str]]) -> str:
@@ -95,7 +97,14 @@ def together(rules: Mapping[str, tuple[str, str]]) -> str:
         for name, (sql, terms) in rules.items()
     ]
     text = "\nunion all\n".join(asked)
-    return _LITERAL_PERCENT.sub("%%", f"{_with(text)}\n{text}")
+    return _sent(f"{_with(text)}\n{text}")
+
+
+def _sent(sql: str) -> str:
+    """With the types of its parameters, which PostgreSQL does not always guess."""
+    # In a rule a % is a %: only %(name)s is a parameter, so format('%I') needs no doubling.
+    text = _LITERAL_PERCENT.sub("%%", sql)
+    return _PARAMETER.sub(lambda found: f"{found[0]}::{'text[]' if found['name'] in _LISTS else 'text'}", text)
 
 
 def _columns(of: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -109,6 +109,7 @@ def trying(database: Database) -> Iterator[Try]:
     """
     with database.connect() as conn, asking(database.connect) as ask:
         guard.require_ours(conn)
+        conn.execute("set synchronous_commit = off")  # what is lost in a crash is a schema that is about to go
 
         def attempt(rule: Rule, others: Sequence[Rule] = (), *, cases: bool = True) -> Trial:
             # That a lab's server says nothing of the one that goes live is no reason not to try the rule there.
@@ -194,19 +195,15 @@ class _Bench:
             self.conn.execute(sql.SQL("create schema {}").format(sql.Identifier(SCHEMA)))
         except psycopg.errors.DuplicateSchema:
             raise AuditError(f"schema {SCHEMA!r} is there already; drop it, or use another database") from None
-        roles = [role for role in (OWNER, APP) if role in scripts + self.rule.sql]
-        for role in roles:
-            self.conn.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
-        if roles:
-            self.conn.execute(
-                sql.SQL("grant usage on schema {} to {}").format(
-                    sql.Identifier(SCHEMA), sql.SQL(", ").join(map(sql.Identifier, roles))
-                )
-            )
+        with_roles = OWNER in scripts or APP in scripts
+        if with_roles:
+            owner, app = sql.Identifier(OWNER), sql.Identifier(APP)
+            self.conn.execute(sql.SQL("create role {}; create role {}").format(owner, app))
+            self.conn.execute(sql.SQL("grant usage on schema {} to {}, {}").format(sql.Identifier(SCHEMA), owner, app))
         try:
             yield
         finally:
-            self._clean_up(with_roles="role" in scripts or bool(roles))
+            self._clean_up(with_roles=with_roles or "create role" in scripts)
 
     def _clean_up(self, *, with_roles: bool) -> None:
         with self.conn.transaction():

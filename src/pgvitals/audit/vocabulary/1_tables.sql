@@ -7,6 +7,7 @@
 tables as (
   select c.oid, c.relname::text as name, format('%I.%I', n.nspname, c.relname) as qualified,
     c.relkind = 'p' as is_partitioned, c.relispartition as is_partition, c.reltuples::bigint as row_estimate,
+    c.relowner as owner_oid, c.relrowsecurity as has_rls, c.relforcerowsecurity as forces_rls,
     not coalesce(0 = any (own.partattrs::int2[]), false)
       and (not c.relispartition or 0 = any (parent.partattrs::int2[])) as carries_key
   from pg_catalog.pg_class as c
@@ -38,7 +39,7 @@ columns as (
   select t.oid as table_oid, a.attnum, a.attname::text as name, quote_ident(a.attname) as quoted,
     t.qualified || '.' || quote_ident(a.attname) as qualified, format_type(a.atttypid, a.atttypmod) as type,
     coalesce(d.base_type, format_type(a.atttypid, a.atttypmod)) as base_type,
-    a.attnotnull as is_not_null, a.attidentity in ('a', 'd') as is_identity
+    a.attnotnull as is_not_null, a.attidentity in ('a', 'd') as is_identity, a.attgenerated <> '' as is_generated
   from tables as t
   join pg_catalog.pg_attribute as a on a.attrelid = t.oid
   left join domains as d on d.oid = a.atttypid

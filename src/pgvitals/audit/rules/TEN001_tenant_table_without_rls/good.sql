@@ -1,0 +1,3 @@
+create policy tenant_isolation on rule_test.clients
+  using (tenant_id = (select nullif(current_setting('app.current_tenant_id', true), '')::uuid));
+alter table rule_test.clients enable row level security, force row level security;

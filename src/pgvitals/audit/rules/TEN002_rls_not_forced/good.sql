@@ -1,0 +1,1 @@
+alter table rule_test.clients force row level security;

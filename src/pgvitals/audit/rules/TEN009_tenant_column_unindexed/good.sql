@@ -1,0 +1,1 @@
+create index ix_clients_tenant_last_name on rule_test.clients (tenant_id, last_name);

@@ -1,0 +1,11 @@
+create table rule_test.clients (
+  id uuid primary key,
+  tenant_id uuid not null
+);
+create index ix_clients_tenant_id on rule_test.clients (tenant_id);
+create policy tenant_isolation on rule_test.clients
+  using (tenant_id = (select nullif(current_setting('app.current_tenant_id', true), '')::uuid));
+alter table rule_test.clients enable row level security, force row level security;
+create materialized view rule_test.client_counts as
+  select tenant_id, count(*) as clients from rule_test.clients group by tenant_id;
+grant select on rule_test.client_counts to rule_test_app;

@@ -1,0 +1,1 @@
+revoke select on rule_test.client_counts from rule_test_app;

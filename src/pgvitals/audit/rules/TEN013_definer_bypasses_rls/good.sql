@@ -1,0 +1,1 @@
+alter function rule_test.count_clients() security invoker;

@@ -1,0 +1,5 @@
+create function rule_test.today() returns date language plpgsql security definer as $$
+begin
+  return current_date;
+end
+$$;

@@ -1,0 +1,2 @@
+create table rule_test.clients (id uuid primary key);
+alter table rule_test.clients owner to rule_test_app;

@@ -1,0 +1,1 @@
+alter table rule_test.clients owner to rule_test_owner;

@@ -1,0 +1,1 @@
+revoke rule_test_owner from rule_test_app;

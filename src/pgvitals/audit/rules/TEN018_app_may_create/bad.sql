@@ -1,0 +1,1 @@
+grant create on schema rule_test to rule_test_app;

@@ -1,0 +1,1 @@
+revoke create on schema rule_test from rule_test_app;

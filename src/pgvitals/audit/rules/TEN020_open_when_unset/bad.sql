@@ -1,0 +1,9 @@
+create table rule_test.clients (
+  id uuid primary key,
+  tenant_id text not null
+);
+create index ix_clients_tenant_id on rule_test.clients (tenant_id);
+create policy tenant_isolation on rule_test.clients using (
+  (select current_setting('app.current_tenant_id', true)) is null
+  or tenant_id = (select current_setting('app.current_tenant_id', true)));
+alter table rule_test.clients enable row level security, force row level security;

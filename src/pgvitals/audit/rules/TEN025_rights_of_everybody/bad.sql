@@ -1,0 +1,2 @@
+create table rule_test.clients (id uuid primary key);
+grant select on rule_test.clients to public;

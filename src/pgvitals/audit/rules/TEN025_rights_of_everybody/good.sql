@@ -1,0 +1,1 @@
+revoke select on rule_test.clients from public;
