@@ -21,6 +21,8 @@ class _Settings(BaseModel):
 class MeasurePlan(_Settings):
     """How the lookups are sampled: ``batches`` a query of ``batch_size`` samples, spread over the run.
 
+    A lookup is settled, and sampled no further, once the whole interval of its p95 lies under a budget ``far`` times
+    smaller. Beside what is weighted by traffic, single tenants get ``tenant_share`` of a batch each; 0 leaves them out.
     A batch counts while the shares of CPU pressure and steal stay below their limits and the canary takes
     at most ``canary_limit`` times its best.
     """
@@ -29,6 +31,8 @@ class MeasurePlan(_Settings):
     batch_size: int = Field(default=100, ge=1)
     warmup: int = Field(default=12, ge=0)
     pause_s: float = Field(default=0.0, ge=0)
+    far: float = Field(default=10.0, ge=2)
+    tenant_share: float = Field(default=0.25, ge=0, le=1)
     pytest_rounds: PositiveInt = 200
     cpu_pressure_limit: PositiveFloat = 0.05
     steal_limit: PositiveFloat = 0.01

@@ -14,7 +14,10 @@ from pgvitals import header as headers
 from pgvitals.errors import QueryHeaderError
 
 REQUIRED = ("title", "budget_p95_ms", "params")
-OPTIONAL = ("role", "ends", "since", "until", "note")
+OPTIONAL = (
+    *("role", "ends", "since", "until", "note"),
+    *("budget_p95_ms_largest", "budget_p95_ms_middle", "budget_p95_ms_smallest"),
+)
 ROLES = ("app", "owner")
 ENDS = ("commit", "rollback")
 
@@ -27,6 +30,7 @@ class Query:
     ``app`` (the system's application role) or ``owner``. ``ends`` says how its transaction ends:
     ``commit`` is a lookup in a read-only one, ``rollback`` a write that leaves nothing behind. It runs
     on databases whose revision lies from ``since`` to ``until``, both included; empty means no limit.
+    ``budget_p95_ms_largest`` and its like are budgets for one tenant alone; None: it is shown, and not judged.
     """
 
     name: str
@@ -41,6 +45,9 @@ class Query:
     since: str = ""
     until: str = ""
     note: str = ""
+    budget_p95_ms_largest: float | None = None
+    budget_p95_ms_middle: float | None = None
+    budget_p95_ms_smallest: float | None = None
 
     @property
     def key(self) -> str:
@@ -56,6 +63,16 @@ class Query:
     def digest(self) -> str:
         """Of the statement and of where its parameters come from: what is asked is the same while it is."""
         return hashlib.sha256(f"{self.sql}\0{self.params}".encode()).hexdigest()[:12]
+
+    @property
+    def tenant_budgets_ms(self) -> dict[str, float]:
+        """``largest``, ``middle``, ``smallest`` -> what that tenant's p95 promises, as far as it does."""
+        given = {
+            "largest": self.budget_p95_ms_largest,
+            "middle": self.budget_p95_ms_middle,
+            "smallest": self.budget_p95_ms_smallest,
+        }
+        return {tenant: budget for tenant, budget in given.items() if budget is not None}
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -79,7 +96,10 @@ def load_query(path: Path, system: str) -> Query:
         system=system,
         path=path,
         title=header["title"],
-        budget_p95_ms=_budget(path, header["budget_p95_ms"]),
+        budget_p95_ms=_budget(path, "budget_p95_ms", header["budget_p95_ms"]),
+        budget_p95_ms_largest=_tenant_budget(path, header, "budget_p95_ms_largest"),
+        budget_p95_ms_middle=_tenant_budget(path, header, "budget_p95_ms_middle"),
+        budget_p95_ms_smallest=_tenant_budget(path, header, "budget_p95_ms_smallest"),
         params=header["params"].rstrip("; "),
         sql=sql,
         role=_one_of(path, header, "role", ROLES),
@@ -97,11 +117,15 @@ def _one_of(path: Path, header: dict[str, str], key: str, known: tuple[str, str]
     return value
 
 
-def _budget(path: Path, value: str) -> float:
+def _budget(path: Path, key: str, value: str) -> float:
     try:
         budget = float(value)
     except ValueError:
         budget = -1.0
     if not 0 < budget < float("inf"):
-        raise QueryHeaderError(f"{path}: 'budget_p95_ms' must be a positive number, got {value!r}")
+        raise QueryHeaderError(f"{path}: {key!r} must be a positive number, got {value!r}")
     return budget
+
+
+def _tenant_budget(path: Path, header: dict[str, str], key: str) -> float | None:
+    return _budget(path, key, header[key]) if key in header else None

@@ -65,6 +65,7 @@ class Request:
             "seed": self.seed,
             "limits": asdict(limits(self.profile.measure)),
             "gate": {**asdict(GateRules()), "budget_p95_ms": self.suite.config.budget_p95_ms},
+            "client": {"statements": "prepared", "rows": "binary", "garbage_collector": "off during a batch"},
             "plan": {
                 "measure": self.profile.measure.model_dump(),
                 "load": self.profile.load.model_dump(),

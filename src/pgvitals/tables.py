@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pgvitals.report.audit_review import LOUD, open_first, standing
 from pgvitals.report.lookup_groups import WRITES_NOTE, lookup_groups, writes
+from pgvitals.report.server_review import server_note, server_told
 from pgvitals.report.wording import ms, ms_range, size
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Dataset, Finding, Gate, Impact, IndexUse, Latency, Load
@@ -25,11 +26,12 @@ def latency_table(gate: Gate) -> Table:
     rows = [
         row
         for number, group in enumerate(groups)
-        for row in ([("",) * 7] if number else []) + [_latency_row(each) for each in group.lookups]
+        for row in ([("",) * 8] if number else []) + [_latency_row(each) for each in group.lookups]
     ]
     columns = [
         ("lookup", "left"),
         ("p50 ms", "right"),
+        ("server mean", "right"),
         ("p95 ms", "right"),
         (f"{_confidence(gate)} interval", "right"),
         ("p99 ms", "right"),
@@ -37,9 +39,9 @@ def latency_table(gate: Gate) -> Table:
         ("verdict", "left"),
     ]
     made = table("Latency of the lookups (execute and fetch)", columns, rows)
-    if writes(gate.queries):
-        made.caption = f"↩ {WRITES_NOTE}"
-        made.caption_justify = "left"
+    notes = [server_note(gate.queries), f"↩ {WRITES_NOTE}" if writes(gate.queries) else ""]
+    if told := "\n".join(filter(None, notes)):
+        made.caption, made.caption_justify = told, "left"
     return made
 
 
@@ -47,6 +49,7 @@ def _latency_row(each: Latency) -> tuple[str, ...]:
     return (
         escape(f"{each.system}/{each.query}") + (" ↩" if each.ends == "rollback" else ""),
         ms(each.p50_ms),
+        server_told(each),
         ms(each.p95_ms),
         ms_range(each.p95_low_ms, each.p95_high_ms),
         ms(each.p99_ms),

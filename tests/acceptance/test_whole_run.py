@@ -151,11 +151,15 @@ def test_every_query_has_samples_a_verdict_a_plan_and_a_second_instrument(
     assert {f"{each.system}/{each.query}" for each in run.gate.queries} == keys
     assert run.gate.left_out.keys() == {query.key for query in suite.queries} - keys
     assert run.plans.keys() == keys
-    assert set(samples["arm"]) == {"", "pytest-benchmark"}
+    assert set(samples["arm"]) == {"", "pytest-benchmark", "largest tenant", "middle tenant", "smallest tenant"}
     second = samples[samples["arm"] == "pytest-benchmark"].groupby(["system", "query"]).size()
     assert set(second) == {plan.pytest_rounds}
-    for _, own in samples[(samples["arm"] == "") & (samples["attempt"] == 1)].groupby(["system", "query"]):
-        assert own.groupby("batch").size().tolist() == [plan.batch_size] * plan.batches
+    assert run.gate is not None
+    batches = {(each.system, each.query): 12 if each.settled else plan.batches for each in run.gate.queries}
+    for key, own in samples[(samples["arm"] == "") & (samples["attempt"] == 1)].groupby(["system", "query"]):
+        sizes = own.groupby("batch").size().tolist()
+        assert sizes == [plan.batch_size] * len(sizes)
+        assert batches[key] <= len(sizes) <= plan.batches
 
 
 def test_numbers_of_latency_json_are_those_of_the_samples(run: Run, samples: pd.DataFrame) -> None:
@@ -179,11 +183,31 @@ def test_numbers_of_latency_json_are_those_of_the_samples(run: Run, samples: pd.
         assert (own["latency_ns"] < own["request_ns"]).all()
 
 
+def test_each_tenant_and_the_server_s_own_time_stand_beside_the_traffic(run: Run, samples: pd.DataFrame) -> None:
+    assert run.gate is not None
+    of_one = [each for each in run.gate.queries if each.tenants]
+    assert len(of_one) > len(run.gate.queries) / 2
+    for each in of_one:
+        own = samples[(samples["system"] == each.system) & (samples["query"] == each.query)]
+        for tenant in each.tenants:
+            rows = own[own["arm"] == f"{tenant.tenant} tenant"]
+            assert (tenant.n, tenant.max_ms) == (len(rows), rows["latency_ns"].max() / 1e6)
+            assert set(rows["tenant_rank"]) == {tenant.rank}
+    for each in run.gate.queries:
+        assert each.server is not None
+        assert each.server.source == "pg_stat_statements"
+        assert each.server.executions == each.n
+        assert each.server.client_mean_ms is not None
+        assert 0 < each.server.mean_ms < each.server.client_mean_ms
+        own = samples[(samples["arm"] == "") & (samples["system"] == each.system) & (samples["query"] == each.query)]
+        assert each.server.client_mean_ms == pytest.approx(own["latency_ns"].mean() / 1e6)
+
+
 def test_index_usage_is_that_of_the_executions(run: Run, samples: pd.DataFrame, suite: Suite) -> None:
     usage = run.index_usage
     assert usage is not None
     plan = suite.profiles.get("smoke").measure
-    ours = samples[samples["arm"] == ""]
+    ours = samples[samples["arm"] != "pytest-benchmark"]
     batches = ours.groupby(["system", "query", "attempt", "batch"]).ngroups
     executions = len(ours) + batches * plan.warmup
     assert run.gate is not None

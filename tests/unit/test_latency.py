@@ -10,7 +10,7 @@ import pytest
 
 from pgvitals.measure.latency import gate, limits, mark_valid, undecided, verdict
 from pgvitals.measure.sampler import Sampling, parameter_sets
-from pgvitals.measure.task import Task
+from pgvitals.measure.task import Stratum, Task
 from pgvitals.profile import MeasurePlan
 from pgvitals.query import Query
 from pgvitals.results.outcome import Outcome
@@ -24,15 +24,21 @@ PRESSED = BatchNoise(cpu_pressure=0.5, steal=0.0, canary_ms=1.0)
 BATCHES, SIZE = 24, 50
 
 
-def task(name: str, budget_ms: float = 20) -> Task:
-    """A lookup of this budget."""
+def task(name: str, budget_ms: float = 20, **tenants: float | None) -> Task:
+    """A lookup of this budget, and the tenants (with theirs, if any) that it is measured for beside its traffic."""
     query = Query(
         name=name, system="practice", path=Path("q.sql"), title=name, budget_p95_ms=budget_ms, params="", sql=""
     )
-    return Task(query=query, system=SYSTEM, parameters=({},), ranks=(None,))
+    strata = tuple(
+        Stratum(tenant=tenant, rank=rank, calls=(), budget_p95_ms=budget)
+        for rank, (tenant, budget) in enumerate(tenants.items(), start=1)
+    )
+    return Task(query=query, system=SYSTEM, parameters=({},), ranks=(None,), strata=strata)
 
 
-def samples(name: str, milliseconds: list[float], *, attempt: int = 1, valid: list[bool] | None = None) -> pd.DataFrame:
+def samples(
+    name: str, milliseconds: list[float], *, attempt: int = 1, valid: list[bool] | None = None, arm: str = ""
+) -> pd.DataFrame:
     """Batches of a lookup, each around its own latency; the slowest of a batch takes twice as long."""
     rng = np.random.default_rng(attempt)
     frames = []
@@ -44,7 +50,7 @@ def samples(name: str, milliseconds: list[float], *, attempt: int = 1, valid: li
                     "system": "practice",
                     "query": name,
                     "role": "practice_app",
-                    "arm": "",
+                    "arm": arm,
                     "batch": batch,
                     "t_ns": np.arange(SIZE),
                     "latency_ns": (spread * 1e6).astype(np.int64),
@@ -99,7 +105,7 @@ def test_the_stricter_budget_decides(own: float, overall: float, taken: float) -
 def test_only_what_is_no_pass_is_measured_again() -> None:
     frame = pd.concat([samples("slow", [10.0] * BATCHES), samples("fast", [0.1] * BATCHES)], ignore_index=True)
     tasks = [task("slow", 5), task("fast", 5)]
-    assert [each.query.name for each in undecided(frame, tasks, 150)] == ["slow"]
+    assert undecided(frame, tasks, 150) == {"practice/slow": frozenset({""})}
 
 
 def test_a_fail_takes_two_attempts() -> None:
@@ -155,3 +161,57 @@ def test_percentiles_are_over_the_batches_that_count() -> None:
 def test_every_sample_of_two_attempts_has_parameters_of_its_own() -> None:
     plan = MeasurePlan(batches=3, batch_size=7)
     assert parameter_sets(plan) == 42
+
+
+def of_tenants(milliseconds: float, largest: float, **options: int) -> pd.DataFrame:
+    """Batches of a lookup: weighted by traffic, and for the largest tenant."""
+    parts = {"": milliseconds, "largest tenant": largest}
+    return pd.concat([samples("a", [level] * BATCHES, arm=arm, **options) for arm, level in parts.items()])  # type: ignore[arg-type]
+
+
+def test_a_tenant_is_not_part_of_its_lookup_s_figures() -> None:
+    alone = gate(samples("a", [1.0] * BATCHES), [task("a")], budget_p95_ms=150).queries[0]
+    (beside,) = gate(of_tenants(1.0, 30.0), [task("a", largest=None)], budget_p95_ms=150).queries
+    assert (beside.n, beside.max_ms, beside.p95_high_ms) == (alone.n, alone.max_ms, alone.p95_high_ms)
+    (tenant,) = beside.tenants
+    assert (tenant.tenant, tenant.rank, tenant.n, tenant.valid_batches) == ("largest", 1, BATCHES * SIZE, BATCHES)
+    assert tenant.p95_ms == pytest.approx(30 * alone.p95_ms, rel=0.01)
+    assert tenant.p95_low_ms is not None
+    assert tenant.p95_low_ms > 30
+
+
+def test_a_tenant_without_a_budget_is_shown_and_not_judged() -> None:
+    found = gate(of_tenants(1.0, 500.0), [task("a", largest=None)], budget_p95_ms=150)
+    assert (found.outcome, found.reason) == (Outcome.PASS, "the only lookup passes")
+    assert found.queries[0].tenants[0].outcome is Outcome.NOT_APPLICABLE
+    assert undecided(of_tenants(1.0, 500.0), [task("a", largest=None)], 150) == {}
+
+
+def test_a_tenant_with_a_budget_is_judged_by_it_whatever_the_overall_one_is() -> None:
+    judged = [task("a", largest=400.0)]
+    once = of_tenants(1.0, 300.0)
+    assert undecided(once, judged, 150) == {"practice/a": frozenset({"largest tenant"})}
+    twice = pd.concat([once, of_tenants(1.0, 300.0, attempt=2)[lambda rows: rows["arm"] != ""]])
+    found = gate(twice, judged, budget_p95_ms=150)
+    assert found.outcome is Outcome.FAIL
+    assert found.reason == (
+        "the only lookup passes; 0 of 1 budget of a single tenant kept; fail: practice/a for the largest tenant"
+    )
+    (lookup,) = found.queries
+    assert (lookup.outcome, lookup.attempts, lookup.n) == (Outcome.PASS, 1, BATCHES * SIZE)
+    assert (lookup.tenants[0].attempts, lookup.tenants[0].n) == (2, 2 * BATCHES * SIZE)
+    kept = gate(once, [task("a", largest=700.0)], budget_p95_ms=150)
+    assert (kept.outcome, kept.reason) == (
+        Outcome.PASS,
+        "the only lookup passes; the only budget of a single tenant is kept",
+    )
+
+
+def test_a_settled_lookup_says_after_how_many_batches_and_how_far_under_its_budget() -> None:
+    frame = samples("a", [0.1] * 12)
+    found = gate(frame, [task("a", 20)], budget_p95_ms=150, settled={"practice/a"}).queries[0]
+    assert found.settled
+    assert found.p95_high_ms is not None
+    times = int(20 / found.p95_high_ms)
+    assert 90 < times < 110
+    assert found.reason.endswith(f"; settled after 12 batches: {times}x under its budget")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pgvitals.measure import noise
-from pgvitals.measure.noise import NoiseProbe, canary_ms, summary
+from pgvitals.measure.noise import NoiseProbe, NoiseWatch, canary_ms, summary
 from pgvitals.stats.validity import BatchNoise
 
 
@@ -26,12 +26,28 @@ def test_a_probe_tells_shares_and_the_canary() -> None:
     assert found.steal is None or 0 <= found.steal <= 1
 
 
-def test_the_canary_after_one_batch_is_the_one_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    canaries = iter([3.0, 2.0, 1.0])
-    monkeypatch.setattr(noise, "canary_ms", lambda: next(canaries))
-    first = NoiseProbe()
-    assert first.read().canary_ms == 3.0
-    assert NoiseProbe(first).read().canary_ms == 2.0
+def watched(monkeypatch: pytest.MonkeyPatch, canaries: list[float], moments: list[float]) -> list[BatchNoise]:
+    """The noise of three batches, with canaries that take this long, where the clock shows this."""
+    left, clock = iter(canaries), iter(moments)
+    monkeypatch.setattr(noise, "canary_ms", lambda: next(left))
+    monkeypatch.setattr(noise.time, "perf_counter", lambda: next(clock))
+    watch = NoiseWatch()
+    for _ in range(3):
+        watch.begin()
+        watch.end()
+    found = watch.close()
+    assert next(left, None) is None
+    return found
+
+
+def test_a_long_batch_lies_between_two_canaries_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = watched(monkeypatch, [3.0, 2.0, 1.0, 4.0], [0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
+    assert [each.canary_ms for each in found] == [3.0, 2.0, 4.0]
+
+
+def test_short_batches_share_the_canaries_before_and_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = watched(monkeypatch, [1.0, 5.0, 2.0], [0, 0.02, 0.06, 0.06, 0.08, 0.09])
+    assert [each.canary_ms for each in found] == [5.0, 5.0, 5.0]
 
 
 def test_the_canary_is_work_that_takes_time() -> None:
@@ -45,7 +61,7 @@ def test_pressure_is_the_share_of_the_time_between_two_readings(
     monkeypatch.setattr(noise, "_PRESSURE", write(tmp_path / "pressure", line.format(1000)))
     monkeypatch.setattr(noise, "_STAT", write(tmp_path / "stat", "cpu  10 0 10 80 0 0 0 5 0 0\ncpu0 1 2 3\n"))
     probe = NoiseProbe()
-    monkeypatch.setattr(probe, "_start_ns", 0)
+    monkeypatch.setattr(probe._start, "_start_ns", 0)
     monkeypatch.setattr(noise.time, "perf_counter_ns", lambda: 50_000_000)
     write(tmp_path / "pressure", line.format(1000 + 5000))
     write(tmp_path / "stat", "cpu  20 0 20 160 0 0 0 7 0 0\n")

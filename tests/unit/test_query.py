@@ -108,6 +108,21 @@ def test_a_budget_that_is_no_positive_number_is_named_with_its_value(tmp_path: P
     assert f"'budget_p95_ms' must be a positive number, got {value!r}" in message
 
 
+def test_a_query_may_promise_something_else_for_its_largest_tenant(tmp_path: Path) -> None:
+    found = query(tmp_path, HEADER + "-- budget_p95_ms_largest: 300\n" + STATEMENT)
+    assert (found.budget_p95_ms, found.tenant_budgets_ms) == (20.0, {"largest": 300.0})
+    assert query(tmp_path, HEADER + STATEMENT).tenant_budgets_ms == {}
+
+
+@pytest.mark.parametrize("tenant", ["largest", "middle", "smallest"])
+@pytest.mark.parametrize("value", ["", "0", "soon"])
+def test_a_tenant_s_budget_that_is_no_positive_number_is_named_with_its_value(
+    tmp_path: Path, tenant: str, value: str
+) -> None:
+    message = refusal(tmp_path, HEADER + f"-- budget_p95_ms_{tenant}: {value}\n" + STATEMENT)
+    assert f"'budget_p95_ms_{tenant}' must be a positive number, got {value!r}" in message
+
+
 def test_a_role_that_is_neither_app_nor_owner_is_named_with_its_value(tmp_path: Path) -> None:
     message = refusal(tmp_path, HEADER + "-- role: postgres\n" + STATEMENT)
     assert "'role' must be 'app' or 'owner', got 'postgres'" in message

@@ -26,6 +26,7 @@ from pgvitals.results.records import (
     RuleResult,
     TableRows,
 )
+from pgvitals.results.server_time import ServerTime
 
 NASTY = "[red]name[/red] [/] [bold"
 
@@ -79,8 +80,18 @@ def row(shown: str, name: str) -> list[str]:
 
 def test_a_lookup_shows_its_percentiles_interval_budget_and_verdict() -> None:
     shown = text(tables.latency_table(gate(LATENCY)))
-    assert row(shown, "clinic/week") == ["clinic/week", "0.50", "1.25", "1.00–1.50", "12.5", "20", "pass"]
+    assert row(shown, "clinic/week") == ["clinic/week", "0.50", "–", "1.25", "1.00–1.50", "12.5", "20", "pass"]
     assert "99% interval" in shown
+
+
+def test_the_server_s_time_stands_beside_what_the_client_waited() -> None:
+    counted = ServerTime(source="pg_stat_statements", mean_ms=0.21, client_mean_ms=0.29, executions=1200)
+    explained = ServerTime(source="explain", mean_ms=0.4, client_mean_ms=None, executions=1, note="it is not loaded")
+    lookups = (replace(LATENCY, query="a", server=counted), replace(LATENCY, query="b", server=explained))
+    shown = text(tables.latency_table(gate(*lookups)))
+    assert row(shown, "clinic/a")[1:5] == ["0.50", "0.21", "of", "0.29"]
+    assert row(shown, "clinic/b")[1:4] == ["0.50", "≈", "0.40"]
+    assert "for one execution, because it is not loaded." in " ".join(shown.split())
 
 
 def test_a_pass_needs_no_reason_and_everything_else_gives_it() -> None:
@@ -92,7 +103,7 @@ def test_a_pass_needs_no_reason_and_everything_else_gives_it() -> None:
 
 def test_a_lookup_without_an_interval_shows_a_dash() -> None:
     shown = text(tables.latency_table(gate(replace(LATENCY, p95_low_ms=None, p95_high_ms=None))))
-    assert row(shown, "clinic/week")[3] == "–"
+    assert row(shown, "clinic/week")[4] == "–"
 
 
 def test_an_empty_gate_is_a_table_too() -> None:

@@ -38,6 +38,7 @@ def run(
     """The main job: server, data, p95 of every lookup, load test, audit, impact, notebooks, report."""
     from pgvitals import job, tables
     from pgvitals.request import PHASES
+    from pgvitals.tenant_table import tenant_table
 
     terminal = Terminal(quiet=as_json)
     phases = _phases(PHASES, only, skip)
@@ -45,6 +46,8 @@ def run(
     done = job.whole(request, phases)
     if done.gate:
         terminal.show(tables.latency_table(done.gate))
+        if by_tenant := tenant_table(done.gate):
+            terminal.show(by_tenant)
     for part in tables.summary_lines(done):
         terminal.show(part)
     terminal.line(f"report: {done.path / 'report.html'}")
@@ -65,9 +68,12 @@ def bench(
     terminal = Terminal(quiet=as_json)
     request = make_request(terminal, profile, system, postgres, seed, out)
     from pgvitals import job, tables
+    from pgvitals.tenant_table import tenant_table
 
     done, gate_ = job.bench(request)
     terminal.show(tables.latency_table(gate_))
+    if by_tenant := tenant_table(gate_):
+        terminal.show(by_tenant)
     terminal.show(tables.verdict_line(gate_.outcome, gate_.reason))
     terminal.line(f"report: {done.path / 'report.html'}")
     if as_json:

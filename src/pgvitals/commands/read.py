@@ -54,6 +54,7 @@ def gate(
     from pgvitals.report.kinds import write_whole
     from pgvitals.report.regression import judge_regression
     from pgvitals.results.outcome import worst
+    from pgvitals.tenant_table import tenant_table
 
     terminal = Terminal(quiet=as_json)
     marks = _annotated(annotations, as_json)
@@ -70,6 +71,8 @@ def gate(
     if markdown:
         write_whole(markdown, gate_markdown(found, against).encode())
     terminal.show(tables.latency_table(found.gate))
+    if by_tenant := tenant_table(found.gate):
+        terminal.show(by_tenant)
     for item in comparison_tables.regression_view(against) if against else ():
         terminal.show(item)
     terminal.show(tables.verdict_line(found.gate.outcome, found.gate.reason))

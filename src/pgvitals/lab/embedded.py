@@ -21,7 +21,7 @@ from pgvitals.errors import LabError
 from pgvitals.lab import handover, parked
 from pgvitals.lab.kept import limit_bytes
 from pgvitals.lab.server import Server, one_line
-from pgvitals.lab.settings import CLIENT_DEFAULTS, lab_settings
+from pgvitals.lab.settings import CLIENT_DEFAULTS, counting_settings, lab_settings
 from pgvitals.lab.state import Process, State, home, load_state
 from pgvitals.lab.unprivileged import Identity, fingerprint, reachable_bin, server_identity
 
@@ -197,6 +197,7 @@ def _launch(state: State, binaries: Path, password: str, identity: Identity) -> 
     data, log = state.folder / "data", state.folder / "postgres.log"
     settings = {
         **lab_settings(),
+        **counting_settings(binaries),
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(state.socket_dir),
         "unix_socket_permissions": "0700",

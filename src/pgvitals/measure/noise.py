@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from pgvitals.measure.pinning import Core
 from pgvitals.results.records import Noise
 from pgvitals.stats.validity import BatchNoise
 
 _CANARY_STEPS = 40_000
+_CANARY_EVERY_S = 0.05
 _PRESSURE = Path("/proc/pressure/cpu")
 _STAT = Path("/proc/stat")
 
@@ -33,35 +35,82 @@ def canary_ms() -> float:
 
 
 class NoiseProbe:
-    """Watches one batch: construct before it, :meth:`read` after it.
+    """Watches one piece of work: construct before it, :meth:`read` after it. ``core``: the one that it has, if any."""
 
-    Where one batch follows another, the canary after the first (``previous``, read already) is the one
-    before the second: with many queries a quarter of the time would go into canaries otherwise.
+    def __init__(self, core: Core | None = None) -> None:
+        self._canary = canary_ms()
+        self._start = _Counters(core)
+
+    def read(self) -> BatchNoise:
+        """Noise since construction; a figure that the kernel does not give is None."""
+        pressure, steal = self._start.since()
+        return BatchNoise(cpu_pressure=pressure, steal=steal, canary_ms=max(self._canary, canary_ms()))
+
+
+class NoiseWatch:
+    """Watches batch after batch: construct before the first, :meth:`begin` and :meth:`end` each, :meth:`close` at last.
+
+    A batch lies between two canaries. Batches of a few milliseconds share theirs: with a canary after each of them
+    a quarter of the time went into canaries. ``core``: the one that the batches have, if any.
     """
 
-    _last_canary: float
+    def __init__(self, core: Core | None = None) -> None:
+        self._core = core
+        self._canary = canary_ms()
+        self._ran_at = time.perf_counter()
+        self._counters = _Counters(core)
+        self._waiting: list[tuple[float | None, float | None]] = []  # (pressure, steal) of batches since that canary
+        self._seen: list[BatchNoise] = []
 
-    def __init__(self, previous: NoiseProbe | None = None) -> None:
-        self._canary = canary_ms() if previous is None else previous._last_canary
-        self._last_canary = self._canary
+    def begin(self) -> None:
+        """A batch begins."""
+        self._counters = _Counters(self._core)
+
+    def end(self) -> None:
+        """It has ended."""
+        self._waiting.append(self._counters.since())
+        if time.perf_counter() - self._ran_at >= _CANARY_EVERY_S:
+            self._run_canary()
+
+    def close(self) -> list[BatchNoise]:
+        """The noise of every batch, in their order."""
+        if self._waiting:
+            self._run_canary()
+        return self._seen
+
+    def _run_canary(self) -> None:
+        before, self._canary = self._canary, canary_ms()
+        self._ran_at = time.perf_counter()
+        self._seen += [
+            BatchNoise(cpu_pressure=pressure, steal=steal, canary_ms=max(before, self._canary))
+            for pressure, steal in self._waiting
+        ]
+        self._waiting = []
+
+
+class _Counters:
+    """What the kernel counts, read now.
+
+    Where client and backends share a core, they wait for each other all the time, and pressure counts that. There, what
+    others took of the core stands for it.
+    """
+
+    def __init__(self, core: Core | None) -> None:
+        self._core = core
+        self._mark = core.mark() if core else None
         self._start_ns = time.perf_counter_ns()
         self._pressure = _pressure_us()
         self._steal = _steal_ticks()
 
-    def read(self) -> BatchNoise:
-        """Noise since construction; a figure that the kernel does not give is None."""
+    def since(self) -> tuple[float | None, float | None]:
+        """(CPU pressure, steal) as shares of the time since then."""
+        taken = self._core.taken(self._mark) if self._core else None
         elapsed_us = (time.perf_counter_ns() - self._start_ns) / 1e3
         pressure, steal = _pressure_us(), _steal_ticks()
-        self._last_canary = canary_ms()
-        return BatchNoise(
-            cpu_pressure=(
-                min(1.0, (pressure - self._pressure) / elapsed_us)
-                if pressure is not None and self._pressure is not None and elapsed_us > 0
-                else None
-            ),
-            steal=_share(self._steal, steal),
-            canary_ms=max(self._canary, self._last_canary),
-        )
+        waited = None
+        if pressure is not None and self._pressure is not None and elapsed_us > 0:
+            waited = min(1.0, (pressure - self._pressure) / elapsed_us)
+        return waited if taken is None else taken, _share(self._steal, steal)
 
 
 def summary(batches: list[BatchNoise]) -> Noise | None:

@@ -14,7 +14,7 @@ from pgvitals.header import numbered
 from pgvitals.lab.database import Database
 from pgvitals.measure.plan_shape import Plan, fingerprint, shape, walk
 from pgvitals.measure.runner import Call, Runner, failure
-from pgvitals.measure.task import Task
+from pgvitals.measure.task import Task, shown_ranks
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.\"])(?<!Plan )-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w\"])", re.IGNORECASE)
 """A string or a number; that of an InitPlan or SubPlan is its name."""
@@ -95,10 +95,7 @@ def shape_for_largest(database: Database, task: Task) -> str:
 
 def _spread(task: Task) -> list[int]:
     """Positions of parameters of the largest, the middle and the smallest tenant drawn."""
-    ranks = sorted({rank for rank in task.ranks if rank is not None})
-    if not ranks:
-        return [0]
-    return [task.ranks.index(rank) for rank in dict.fromkeys((ranks[0], ranks[len(ranks) // 2], ranks[-1]))]
+    return [task.ranks.index(rank) for rank in shown_ranks(task.ranks).values()] or [0]
 
 
 def _relations(database: Database, schema: str) -> dict[str, dict[str, Any]]:

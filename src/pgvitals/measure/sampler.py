@@ -8,9 +8,8 @@ connections and a new random order of the queries, those that write after those 
 from __future__ import annotations
 
 import contextlib
-import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +17,27 @@ import pandas as pd
 
 from pgvitals.header import numbered
 from pgvitals.lab.database import Database
-from pgvitals.measure.noise import NoiseProbe
+from pgvitals.measure.batch import (
+    MEASURED,
+    Batch,
+    Visit,
+    as_frame,
+    quiet_collector,
+    tenant_batch,
+    visit,
+    warm_up,
+)
+from pgvitals.measure.noise import NoiseWatch
+from pgvitals.measure.pinning import one_core
 from pgvitals.measure.prepare import sweep
 from pgvitals.measure.runner import Runner
+from pgvitals.measure.server_time import ServerClock
+from pgvitals.measure.settling import Settling
 from pgvitals.measure.task import Task, written_tables
 from pgvitals.profile import MeasurePlan
-from pgvitals.results.rundir import SAMPLE_COLUMNS
 from pgvitals.stats.validity import BatchNoise
+
+__all__ = ["Progress", "Sampling", "parameter_sets", "quiet_collector", "sample", "tenant_sets"]
 
 Progress = Callable[[int, int], None]
 """Called with (batches done, batches in all)."""
@@ -34,7 +47,7 @@ Progress = Callable[[int, int], None]
 class Sampling:
     """Samples as in ``samples.parquet`` (column ``valid`` still all true), and the noise of each batch.
 
-    ``noise[i]`` belongs to the i-th (system, query, batch) in ``order``.
+    ``noise[i]`` belongs to the i-th (system, query, batch) in ``order``, all arms of it.
     """
 
     samples: pd.DataFrame
@@ -52,6 +65,11 @@ def parameter_sets(plan: MeasurePlan) -> int:
     return 2 * plan.batches * plan.batch_size
 
 
+def tenant_sets(plan: MeasurePlan) -> int:
+    """How many each single tenant of a lookup takes."""
+    return 2 * plan.batches * tenant_batch(plan)
+
+
 def sample(
     database: Database,
     tasks: Sequence[Task],
@@ -59,49 +77,60 @@ def sample(
     *,
     seed: int,
     attempt: int = 1,
-    arm: str = "",
+    arm: str = MEASURED,
     progress: Progress | None = None,
+    settling: Settling | None = None,
+    only: Mapping[str, Collection[str]] | None = None,
+    clock: ServerClock | None = None,
 ) -> Sampling:
     """Run ``plan.batches`` rounds; in each, one batch of every task in random order on fresh connections.
 
-    Writes come after the lookups of their round, and what they leave is swept up before the next one.
+    Writes come after the lookups of their round, and what they leave is swept up before the next one. The batches
+    of single tenants follow that of the traffic on its connection, with the plans that the traffic led to.
+
+    Args:
+        arm: what the samples that are weighted by traffic get in place of none.
+        settling: is told of every batch; what it settles is left out of the rounds that follow. While a verdict is
+            near, they begin no sooner after each other than before, so that its batches stay spread over the run.
+        only: ``system/query`` -> the arms to keep; all where it is not named.
+        clock: counts on the server what is measured with the traffic's parameters.
+
+    Raises:
+        MeasureError: a query fails.
     """
     rng = np.random.default_rng([seed, attempt])
-    frames: list[pd.DataFrame] = []
+    batches: list[Batch] = []
     order: list[tuple[str, str, int]] = []
     noise: list[BatchNoise] = []
     executions = dict.fromkeys((task.query.key for task in tasks), 0)
     choices: dict[str, tuple[int, int]] = {}
-    total = plan.batches * len(tasks)
     written: set[tuple[str, str]] = set()
     for task in tasks:
         if task.query.writes:
             written.update(written_tables(database, task))
             executions[task.query.key] += 1
-    for batch in range(plan.batches):
-        if batch and plan.pause_s:
-            time.sleep(plan.pause_s)
-        with contextlib.ExitStack() as stack:
-            runners: dict[tuple[str, str], Runner] = {}
-            probe: NoiseProbe | None = None
-            for task in sorted((tasks[i] for i in rng.permutation(len(tasks))), key=lambda task: task.query.writes):
-                key = (task.system.name, task.role)
-                if key not in runners:
-                    runners[key] = stack.enter_context(Runner(database, task.role))
-                frame, batch_noise, probe = _batch(runners[key], task, plan, batch, attempt, probe)
-                frames.append(frame)
-                noise.append(batch_noise)
-                order.append((task.system.name, task.query.name, batch))
-                executions[task.query.key] += plan.warmup + plan.batch_size
-                if progress:
-                    progress(len(order), total)
-            if batch == plan.batches - 1:
-                choices = _choices(runners, tasks)
+    left, pace = list(tasks), _Pace(plan.pause_s)
+    for number in range(plan.batches):
+        pace.begin()
+        bar = _Bar(progress, done=len(order), total=len(order) + len(left) * (plan.batches - number))
+        found = _round(database, left, plan, number, attempt, rng, only or {}, clock, bar)
         sweep(database, sorted(written))
-    samples = pd.concat(frames, ignore_index=True)
-    samples["arm"], samples["valid"], samples["attempt"] = arm, True, attempt
+        for each in found.visits:
+            batches += each.batches
+            order.append((each.task.system.name, each.task.query.name, number))
+            executions[each.task.query.key] += plan.warmup + each.executions
+        noise += found.noise
+        choices.update(found.choices)
+        near = False
+        if settling is not None and number + 1 < plan.batches:
+            settling.note(found.visits, found.noise)
+            near = settling.look([task.query.key for task in left])
+            left = [task for task in left if task.query.key not in settling.settled]
+        if not left:
+            break
+        pace.end(whole=len(left) == len(tasks), near=near)
     return Sampling(
-        samples=samples[list(SAMPLE_COLUMNS)].astype(SAMPLE_COLUMNS),
+        samples=as_frame(batches, arm=arm, attempt=attempt),
         order=tuple(order),
         noise=tuple(noise),
         executions=executions,
@@ -109,36 +138,79 @@ def sample(
     )
 
 
-def _batch(
-    runner: Runner, task: Task, plan: MeasurePlan, batch: int, attempt: int, previous: NoiseProbe | None
-) -> tuple[pd.DataFrame, BatchNoise, NoiseProbe]:
-    count = len(task.calls)
-    for step in range(plan.warmup):
-        runner.run(task.calls[(batch + step) % count])
-    first = ((attempt - 1) * plan.batches + batch) * plan.batch_size
-    chosen = [(first + step) % count for step in range(plan.batch_size)]
-    probe = NoiseProbe(previous)
-    with quiet_collector():
-        timings = [runner.run(task.calls[index]) for index in chosen]
-    noise = probe.read()
-    columns = np.array(timings, dtype=np.int64).reshape(-1, 4)
-    frame = pd.DataFrame(
-        {
-            "system": task.system.name,
-            "query": task.query.name,
-            "role": task.role,
-            "batch": batch,
-            "t_ns": columns[:, 0],
-            "latency_ns": columns[:, 1],
-            "request_ns": columns[:, 2],
-            "rows": columns[:, 3],
-            "tenant_rank": pd.array([task.ranks[index] for index in chosen], dtype="Int32"),
-        }
-    )
-    return frame, noise, probe
+class _Pace:
+    """When rounds begin: a pause after each other; while a verdict is near, as far apart as rounds of everything."""
+
+    def __init__(self, pause_s: float) -> None:
+        self._pause_s = pause_s
+        self._whole_s = 0.0
+        self._next = 0.0
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """Wait until a round may begin."""
+        time.sleep(max(0.0, self._next - time.monotonic()))
+        self._began = time.monotonic()
+
+    def end(self, *, whole: bool, near: bool) -> None:
+        """A round has ended, and another one will follow; ``whole``: nothing is left out of it."""
+        now = time.monotonic()
+        if whole or not self._whole_s:
+            self._whole_s = now - self._began
+        self._next = (max(now, self._began + self._whole_s) if near else now) + self._pause_s
 
 
-def _choices(runners: dict[tuple[str, str], Runner], tasks: Sequence[Task]) -> dict[str, tuple[int, int]]:
+@dataclass(frozen=True)
+class _Bar:
+    progress: Progress | None
+    done: int
+    total: int
+
+    def tell(self, more: int) -> None:
+        if self.progress:
+            self.progress(self.done + more, self.total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Round:
+    visits: list[Visit]
+    noise: list[BatchNoise]  # one a visit
+    choices: dict[str, tuple[int, int]]
+
+
+def _round(
+    database: Database,
+    tasks: Sequence[Task],
+    plan: MeasurePlan,
+    number: int,
+    attempt: int,
+    rng: np.random.Generator,
+    only: Mapping[str, Collection[str]],
+    clock: ServerClock | None,
+    bar: _Bar,
+) -> _Round:
+    visits: list[Visit] = []
+    with contextlib.ExitStack() as stack:
+        runners: dict[tuple[str, str], Runner] = {}
+        core = stack.enter_context(one_core(rng))
+        watch = NoiseWatch(core)
+        for task in sorted((tasks[i] for i in rng.permutation(len(tasks))), key=lambda task: task.query.writes):
+            key = (task.system.name, task.role)
+            if key not in runners:
+                runners[key] = stack.enter_context(Runner(database, task.role))
+                core.join(runners[key].connection)
+            warm_up(runners[key], task, plan, number, clock)
+            kept = only.get(task.query.key)
+            watch.begin()
+            visits.append(
+                visit(runners[key], task, plan, number=number, attempt=attempt, only=kept, rng=rng, clock=clock)
+            )
+            watch.end()
+            bar.tell(len(visits))
+        return _Round(visits=visits, noise=watch.close(), choices=_choices(runners, tasks))
+
+
+def _choices(runners: Mapping[tuple[str, str], Runner], tasks: Sequence[Task]) -> dict[str, tuple[int, int]]:
     """Match the server's prepared statements to queries by their text with $n placeholders."""
     by_runner = {key: runner.plan_choices() for key, runner in runners.items()}
     found = {}
@@ -147,16 +219,3 @@ def _choices(runners: dict[tuple[str, str], Runner], tasks: Sequence[Task]) -> d
         if counts is not None:
             found[task.query.key] = counts
     return found
-
-
-@contextlib.contextmanager
-def quiet_collector() -> Iterator[None]:
-    """No garbage collection inside a batch: a full one takes as long as many queries."""
-    gc.collect(0)
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,8 @@ from psycopg import sql
 
 from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
-from pgvitals.measure.params import draw, tenant_of, tenant_ranks
+from pgvitals.measure.params import draw, draw_of_tenants, tenant_of, tenant_ranks
+from pgvitals.measure.plan_changes import TENANTS
 from pgvitals.measure.runner import Call, Runner, failure
 from pgvitals.query import Query
 from pgvitals.system import System
@@ -22,16 +23,33 @@ ACTOR = "actor_id"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stratum:
+    """Parameter sets of one tenant alone, in the order that they are used in, and the budget for it, if it has one."""
+
+    tenant: str  # largest | middle | smallest, of those that the query's parameters are drawn from
+    rank: int
+    calls: tuple[Call, ...]
+    budget_p95_ms: float | None
+
+    @property
+    def arm(self) -> str:
+        """What ``samples.parquet`` has for ``arm``."""
+        return f"{self.tenant} tenant"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A query with the parameter sets that it will be run with, in this order, again and again.
 
-    ``ranks`` holds the rank of each set's tenant by size, or is empty where nobody asks for it.
+    ``ranks`` holds the rank of each set's tenant by size, or is empty where nobody asks for it. ``strata`` are of
+    single tenants, beside the parameters that are weighted by traffic; none where nobody asks for them.
     """
 
     query: Query
     system: System
     parameters: tuple[dict[str, Any], ...]
     ranks: tuple[int | None, ...] = ()
+    strata: tuple[Stratum, ...] = ()
 
     @property
     def role(self) -> str:
@@ -41,16 +59,15 @@ class Task:
     @cached_property
     def calls(self) -> tuple[Call, ...]:
         """One request for each parameter set."""
-        return tuple(
-            Call(
-                query=self.query,
-                sql=self.query.sql,
-                parameters=parameters,
-                settings=_settings(self.system, parameters),
-                writes=self.query.writes,
-            )
-            for parameters in self.parameters
-        )
+        return _calls(self.query, self.system, self.parameters)
+
+
+def shown_ranks(ranks: Iterable[int | None]) -> dict[str, int]:
+    """``largest``, ``middle``, ``smallest`` -> its rank, of the tenants in a draw; the ends where there are two."""
+    known = sorted({rank for rank in ranks if rank is not None})
+    if len(known) < len(TENANTS):
+        return dict(zip((TENANTS[0], TENANTS[-1]), known, strict=False))
+    return dict(zip(TENANTS, (known[0], known[len(known) // 2], known[-1]), strict=True))
 
 
 def make_tasks(
@@ -61,8 +78,11 @@ def make_tasks(
     parameter_sets: int,
     seed: int,
     ranked: bool = True,
+    tenant_sets: int = 0,
 ) -> list[Task]:
     """Draw the parameters of every query and, if ``ranked``, look up the rank of each tenant.
+
+    ``tenant_sets``: how many to draw beside them for each of the largest, a middle and the smallest tenant.
 
     Raises:
         MeasureError: a query's ``params`` fail or give nothing, or a system was not migrated.
@@ -71,7 +91,13 @@ def make_tasks(
         ranks = {name: tenant_ranks(conn, system) for name, system in systems.items()} if ranked else {}
         return [
             make_task(
-                conn, query, systems[query.system], ranks.get(query.system), parameter_sets=parameter_sets, seed=seed
+                conn,
+                query,
+                systems[query.system],
+                ranks.get(query.system),
+                parameter_sets=parameter_sets,
+                seed=seed,
+                tenant_sets=tenant_sets,
             )
             for query in queries
         ]
@@ -85,11 +111,12 @@ def make_task(
     *,
     parameter_sets: int,
     seed: int,
+    tenant_sets: int = 0,
 ) -> Task:
     """Draw the parameters of one query; ``ranks`` as :func:`~pgvitals.measure.params.tenant_ranks` gives them.
 
     Raises:
-        MeasureError: its ``params`` fail or give nothing.
+        MeasureError: its ``params`` fail or give nothing, or it has a budget for a tenant that there is not.
     """
     parameters = draw(conn, query, parameter_sets, seed)
     return Task(
@@ -97,6 +124,51 @@ def make_task(
         system=system,
         parameters=tuple(parameters),
         ranks=() if ranks is None else tuple(ranks.get(tenant_of(system, row)) for row in parameters),
+        strata=_strata(conn, query, system, ranks, parameters, tenant_sets, seed) if ranks and tenant_sets else (),
+    )
+
+
+def _strata(
+    conn: psycopg.Connection,
+    query: Query,
+    system: System,
+    ranks: Mapping[Any, int],
+    parameters: Sequence[dict[str, Any]],
+    sets: int,
+    seed: int,
+) -> tuple[Stratum, ...]:
+    """The largest, the middle and the smallest tenant of a draw; none where there is but one, or no tenant at all.
+
+    Their sets come in another order than the draw's: one right after the other, the second would find everything warm.
+    """
+    of_rank = {ranks[tenant]: tenant for row in parameters if (tenant := tenant_of(system, row)) in ranks}
+    shown = shown_ranks(of_rank) if len(of_rank) > 1 else {}
+    for tenant in query.tenant_budgets_ms:
+        if tenant not in shown:
+            raise MeasureError(
+                f"{query.path}: 'budget_p95_ms_{tenant}', but its parameters are of {len(of_rank)} tenant(s); "
+                f"take it out, or let 'params' give {system.tenant.column!r} of more of them"
+            )
+    if not shown:
+        return ()
+    drawn = draw_of_tenants(
+        conn, query, system.tenant.column, [of_rank[rank] for rank in shown.values()], sets, seed + 1
+    )
+    return tuple(
+        Stratum(
+            tenant=tenant,
+            rank=rank,
+            calls=_calls(query, system, drawn[of_rank[rank]]),
+            budget_p95_ms=query.tenant_budgets_ms.get(tenant),
+        )
+        for tenant, rank in shown.items()
+    )
+
+
+def _calls(query: Query, system: System, parameters: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
+    return tuple(
+        Call(query=query, sql=query.sql, parameters=row, settings=_settings(system, row), writes=query.writes)
+        for row in parameters
     )
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from pgvitals.report.comparison_review import regressions_first
 from pgvitals.report.verdict import headline, worst_first
 from pgvitals.report.wording import printable
-from pgvitals.results.comparison import RegressionGate
+from pgvitals.results.comparison import Regression, RegressionGate
 from pgvitals.results.outcome import EXIT_CODES, Outcome
-from pgvitals.results.records import Gate
+from pgvitals.results.records import Gate, Latency
+from pgvitals.results.tenants import tenant_verdicts
 from pgvitals.suite import Suite
 
 
@@ -25,13 +26,18 @@ def workflow_commands(gate: Gate, regression: RegressionGate | None, files: Mapp
     Args:
         files: ``system/query`` -> its file, relative to the root of the repository; one that is gone has none.
     """
-    loud = [(each.system, each.query, each.outcome, each.reason, "budget") for each in worst_first(gate).queries]
+    loud: list[tuple[Latency | Regression, Outcome, str, str]] = []
+    loud += [(each, each.outcome, each.reason, "budget") for each in worst_first(gate).queries]
+    loud += [
+        (each.lookup, each.outcome, each.tenant.reason, f"budget for the {each.tenant.tenant} tenant")
+        for each in tenant_verdicts(gate.queries)
+    ]
     if regression:
         about = f"against {regression.before}"
-        loud += [(q.system, q.query, q.outcome, q.reason, about) for q in regressions_first(regression.queries)]
+        loud += [(each, each.outcome, each.reason, about) for each in regressions_first(regression.queries)]
     return [
-        _command(outcome, files.get(f"{system}/{query}"), f"{system}/{query}: {outcome.value} ({about})", reason)
-        for system, query, outcome, reason, about in loud
+        _command(outcome, files.get(key := f"{of.system}/{of.query}"), f"{key}: {outcome.value} ({about})", reason)
+        for of, outcome, reason, about in loud
         if EXIT_CODES[outcome]
     ]
 

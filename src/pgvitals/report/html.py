@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pgvitals.report import charts, rls_review, wording
+from pgvitals.measure.plan_changes import TENANTS
+from pgvitals.report import charts, rls_review, server_review, tenant_review, wording
 from pgvitals.report.audit_review import SHOWN_MOST, open_first, remediation, review_audit, standing
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.fact_review import TOUR, fact_told, facts_outcome, told
@@ -21,7 +22,10 @@ from pgvitals.report.index_review import SHOWN_MOST as UNUSED_SHOWN
 from pgvitals.report.index_review import IndexReview, review_indexes
 from pgvitals.report.lookup_groups import MANY, ROLLED_BACK, WRITES_NOTE, left_out, lookup_groups, writes
 from pgvitals.report.plan_review import review_plans
+from pgvitals.report.plan_use import use_told
 from pgvitals.report.redact import redact
+from pgvitals.report.tenant_review import LEAD as TENANTS_LEAD
+from pgvitals.report.tenant_review import review_tenants
 from pgvitals.report.verdict import NOT_MEASURED, headline, judge_run, load_reason, tally, worst_first
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Gate, Impact
@@ -46,6 +50,7 @@ _SECTIONS = (
 )
 
 
+_TENANTS = ("span_told", "spread", "tenant_of", "tenants_open")
 _RLS = ("in_order", "setting_told", "rows_told", "words_told")
 
 
@@ -75,6 +80,11 @@ def render_html(run: Run) -> str:
         groups=lookup_groups(gate) if gate else (),
         many=gate is not None and len(gate.queries) > MANY,
         confidence=_confidence(gate),
+        plans=run.plans,
+        server_heading=server_review.HEADING,
+        tenants=review_tenants(gate) if gate else None,
+        tenants_lead=TENANTS_LEAD,
+        tenant_names=TENANTS,
         plan_review=review_plans(run.plans) if run.plans else None,
         meter=_meter(gate),
         indexes=indexes,
@@ -135,6 +145,9 @@ def _environment() -> Environment:
     environment.filters["percent"] = _percent
     environment.filters["breakable"] = _breakable
     environment.filters["writes"] = writes
+    environment.filters["use_told"] = use_told
+    environment.filters.update(server_told=server_review.server_told, server_note=server_review.server_note)
+    environment.filters.update({name: getattr(tenant_review, name) for name in _TENANTS})
     environment.filters["left_out"] = left_out
     environment.filters["fact_told"] = fact_told
     environment.filters.update(open_first=open_first, standing=standing)
@@ -146,6 +159,8 @@ def _charts(run: Run, gate: Gate | None) -> dict[str, _Drawn]:
     drawn = {}
     if gate and gate.queries:
         drawn["latency"] = _draw("latency", lambda width: charts.latency_bars(gate, width))
+        if (tenants := review_tenants(gate)) and tenants.shown:
+            drawn["tenants"] = _draw("tenants", lambda width: charts.tenants_p95(tenants.shown, width))
         samples = run.samples
         if samples is not None and len(samples):
             drawn["distribution"] = _draw(

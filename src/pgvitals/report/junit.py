@@ -15,12 +15,14 @@ from xml.etree import ElementTree
 from pgvitals.report.audit_review import LOUD, open_first, remediation, standing
 from pgvitals.report.lookup_groups import WRITES_NOTE
 from pgvitals.report.redact import redact
+from pgvitals.report.tenant_review import numbers_told
 from pgvitals.report.verdict import headline
 from pgvitals.report.wording import budget, ms, ms_range, printable
 from pgvitals.results.comparison import RegressionGate
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Gate, Latency, Load, RuleResult
 from pgvitals.results.rundir import Run
+from pgvitals.results.tenants import tenant_verdicts
 
 _ELEMENTS = {
     Outcome.FAIL: "failure",
@@ -108,6 +110,15 @@ def _latency(gate: Gate) -> Iterable[_Case]:
             outcome=q.outcome,
             message=q.reason or f"{headline(q.outcome)}: p95 {ms(q.p95_ms)} ms",
             body=_numbers(q),
+        )
+    for each in tenant_verdicts(gate.queries):
+        yield _Case(
+            classname=f"latency.{each.system}",
+            name=each.query,
+            seconds=each.tenant.p95_ms / 1000,
+            outcome=each.outcome,
+            message=each.tenant.reason,
+            body=f"{each.lookup.title}\n{numbers_told(each.tenant)}",
         )
 
 

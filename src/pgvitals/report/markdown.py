@@ -18,6 +18,8 @@ from pgvitals.report.markdown_parts import MARKS, code, fenced, markdown_table, 
 from pgvitals.report.plan_markdown import plans_section
 from pgvitals.report.redact import redact
 from pgvitals.report.rls_markdown import rls_section
+from pgvitals.report.server_review import HEADING, server_note, server_told
+from pgvitals.report.tenant_markdown import tenants_judged, tenants_section
 from pgvitals.report.verdict import Verdict, headline, judge_run, load_reason, worst_first
 from pgvitals.report.wording import budget as budget_of
 from pgvitals.report.wording import (
@@ -88,6 +90,7 @@ def _latency(gate: Gate | None) -> str:
     head = (
         "Lookup",
         "p50, ms",
+        HEADING,
         f"p95 [{level} % batch interval], ms",
         "p99, ms",
         "Budget, ms",
@@ -106,22 +109,28 @@ def _latency(gate: Gate | None) -> str:
         parts = [_lookups(head, [*loud, *quiet])]
     if loud:
         parts.append("".join(f"- {code(f'{q.system}/{q.query}')}: {text(q.reason)}\n" for q in loud))
+    if told := tenants_judged(gate):
+        parts.append(told)
+    if note := server_note(gate.queries):
+        parts.append(f"{note}\n")
     if writes(gate.queries):
         parts.append(f"{_WRITE} {WRITES_NOTE}\n")
     if gate.left_out:
         parts.append(f"Not at this revision, as their files say: {text(left_out(gate.left_out))}.\n")
+    if by_tenant := tenants_section(gate):
+        parts.append(by_tenant)
     return "\n".join(parts)
 
 
 def _lookups(head: Sequence[str], lookups: Iterable[Latency]) -> str:
     rows = [
         (
-            _name(q), ms(q.p50_ms), _p95(q), ms(q.p99_ms), budget_of(q.budget_p95_ms),
+            _name(q), ms(q.p50_ms), server_told(q), _p95(q), ms(q.p99_ms), budget_of(q.budget_p95_ms),
             share(q.p95_ms / q.budget_p95_ms), f"{MARKS[q.outcome]} {headline(q.outcome)}",
         )
         for q in lookups
     ]  # fmt: skip
-    return markdown_table(head, "lrrrrrl", rows)
+    return markdown_table(head, "lrrrrrrl", rows)
 
 
 def _name(q: Latency | Contrast) -> str:

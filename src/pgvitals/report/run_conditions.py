@@ -46,6 +46,7 @@ def conditions_key(info: RunInfo) -> str:
         hardware and (hardware.cpu_model, hardware.cores),
         server and (server.kind, server.version, server.transport, sorted(_settings(info).items())),
         _plan(info),
+        *(["as it stood"] if info.config.get("as_is") else []),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:_SHOWN]
 
@@ -84,6 +85,8 @@ def _datasets(before: RunInfo, after: RunInfo) -> Iterator[Difference]:
         yield from _differ("profile", old.profile, new.profile)
         for system in sorted(old.revisions.keys() & new.revisions.keys()):
             yield from _differ(f"revision of {system}", old.revisions[system], new.revisions[system], system=system)
+    stood = ["as it stood" if info.config.get("as_is") else "vacuumed and analyzed" for info in (before, after)]
+    yield from _differ("tables before measuring", *stood)
     seeds = [str(info.config.get("seed", NOT_RECORDED)) for info in (before, after)]
     yield from _differ("seed", *seeds)
 
@@ -139,9 +142,10 @@ def _identity(dataset: Dataset | None, system: str) -> str | None:
 
 
 def _plan(info: RunInfo) -> str | None:
-    """``20 batches of 100`` (that many again where the verdict was near)."""
+    """``20 batches of 100, fewer from 10x under its budget`` (that many again where the verdict was near)."""
     asked: Any = info.config.get("plan", {})
     measure = asked.get("measure", {}) if isinstance(asked, dict) else {}
     if not isinstance(measure, dict) or not {"batches", "batch_size"} <= measure.keys():
         return None
-    return f"{measure['batches']} batches of {measure['batch_size']}"
+    fewer = f", fewer from {measure['far']:g}x under its budget" if "far" in measure else ""
+    return f"{measure['batches']} batches of {measure['batch_size']}{fewer}"

@@ -19,6 +19,7 @@ from pgvitals.report.wording import plural
 from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
 from pgvitals.results.records import Audit, Fact, Gate, Impact, Load
 from pgvitals.results.rundir import Run
+from pgvitals.results.tenants import tenant_verdicts
 
 NOT_MEASURED = "not measured"
 
@@ -126,16 +127,18 @@ def tally(outcomes: Iterable[Outcome]) -> str:
 def _latency(gate: Gate | None) -> Part:
     if gate is None:
         return Part(name="Latency gate", anchor="latency", outcome=None, counts=NOT_MEASURED, sentence="")
-    total = plural(len(gate.queries), "lookup")
+    total, tenants = plural(len(gate.queries), "lookup"), tenant_verdicts(gate.queries)
     if gate.outcome is Outcome.PASS:
         sentence = f"The p95 of {'the one' if len(gate.queries) == 1 else 'each of'} {total} is under its budget."
+        if tenants:
+            sentence += f" So is every p95 of a single tenant that has one ({len(tenants)})."
     else:
         sentence = _sentence(gate.reason or f"latency: {headline(gate.outcome).lower()}")
     return Part(
         name="Latency gate",
         anchor="latency",
         outcome=gate.outcome,
-        counts=tally(q.outcome for q in gate.queries) or "no lookup",
+        counts=tally([*(q.outcome for q in gate.queries), *(each.outcome for each in tenants)]) or "no lookup",
         sentence=sentence,
     )
 

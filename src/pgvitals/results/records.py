@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pgvitals.results.outcome import Outcome
+from pgvitals.results.server_time import ServerTime
+from pgvitals.results.tenants import TenantLatency
 
 FORMAT_VERSION = 1
 
@@ -159,6 +161,9 @@ class Latency:
     ends: str = "commit"  # rollback: a write, measured without what a COMMIT costs
     under_disturbance: bool = False  # percentiles and interval are over all batches, not over the quiet ones only
     statement: str = ""  # digest of the statement and of where its parameters come from
+    settled: bool = False  # it was so far under its budgets that it was sampled no further
+    server: ServerTime | None = None  # None in runs of older versions
+    tenants: tuple[TenantLatency, ...] = ()  # the largest first; none where its parameters name no tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

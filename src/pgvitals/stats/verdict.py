@@ -28,7 +28,7 @@ from pgvitals.stats.attempt import Attempt
 from pgvitals.stats.percentile import P95, batch_interval, percentile
 from pgvitals.stats.samples import FloatArray, fraction, positive
 
-__all__ = ["Attempt", "GateRules", "Judged", "Verdict", "judge", "overall"]
+__all__ = ["Attempt", "GateRules", "Judged", "Verdict", "judge", "overall", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,24 +139,41 @@ def judge(first: Attempt, second: Attempt | None, budget_ms: float, rules: GateR
     return _verdict(Outcome.INCONCLUSIVE, both, reason)
 
 
-def overall(queries: Iterable[Judged]) -> tuple[Outcome, str]:
+def unjudged(attempts: Sequence[Attempt], rules: GateRules | None = None) -> Verdict:
+    """What :func:`judge` would show of a p95 that promises nothing: not applicable, with its interval."""
+    rules = rules or GateRules()
+    return _verdict(Outcome.NOT_APPLICABLE, _look(attempts, math.inf, rules), "shown, not judged: it has no budget")
+
+
+def overall(queries: Iterable[Judged], tenants: Iterable[Judged] = ()) -> tuple[Outcome, str]:
     """The worst outcome of all queries, and a sentence that names those which are not a pass.
 
-    No queries at all are inconclusive: nothing passes silently.
+    ``tenants`` are what was judged of single tenants beside them. No queries at all are inconclusive: nothing
+    passes silently.
     """
-    found = list(queries)
-    outcome = worst(query.outcome for query in found)
+    found, beside = list(queries), list(tenants)
+    outcome = worst(each.outcome for each in [*found, *beside])
     if not found:
         return outcome, "no lookup was judged"
-    counts = Counter(query.outcome for query in found)
+    lookups = "the only lookup passes" if len(found) == 1 else f"all {len(found)} lookups pass"
+    parts = _told(found, lookups, f"of {len(found)} lookups pass")
+    if beside:
+        budgets = "budget of a single tenant" if len(beside) == 1 else "budgets of single tenants"
+        every = f"the only {budgets} is kept" if len(beside) == 1 else f"all {len(beside)} {budgets} are kept"
+        parts += _told(beside, every, f"of {len(beside)} {budgets} kept")
+    return outcome, "; ".join(parts)
+
+
+def _told(found: Sequence[Judged], every: str, some: str) -> list[str]:
+    counts = Counter(each.outcome for each in found)
     if counts[Outcome.PASS] == len(found):
-        return outcome, "the only lookup passes" if len(found) == 1 else f"all {len(found)} lookups pass"
-    parts = [f"{counts[Outcome.PASS]} of {len(found)} lookups pass"]
+        return [every]
+    parts = [f"{counts[Outcome.PASS]} {some}"]
     for kind in Outcome:
-        names = [f"{query.system}/{query.query}" for query in found if query.outcome is kind]
+        names = [f"{each.system}/{each.query}" for each in found if each.outcome is kind]
         if names and kind is not Outcome.PASS:
             parts.append(f"{kind.replace('_', ' ')}: {', '.join(names)}")
-    return outcome, "; ".join(parts)
+    return parts
 
 
 def _look(attempts: Sequence[Attempt], budget: float, rules: GateRules) -> _Look:

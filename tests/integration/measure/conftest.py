@@ -70,9 +70,13 @@ def meter(tmp_path_factory: pytest.TempPathFactory) -> MakeSuite:
 def tasks_of(meter: MakeSuite) -> MakeTasks:
     """The tasks of query files, with parameters drawn from a database."""
 
-    def make(database: Database, queries: Mapping[str, str], *, sets: int = 40, seed: int = 1) -> list[Task]:
+    def make(
+        database: Database, queries: Mapping[str, str], *, sets: int = 40, seed: int = 1, tenant_sets: int = 0
+    ) -> list[Task]:
         suite = meter(queries)
-        return make_tasks(database, suite.queries, suite.systems, parameter_sets=sets, seed=seed)
+        return make_tasks(
+            database, suite.queries, suite.systems, parameter_sets=sets, seed=seed, tenant_sets=tenant_sets
+        )
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pgvitals.cli import app
+from pgvitals.errors import MeasureError
 from pgvitals.lab import Database
 from pgvitals.measure.lookups import Lookups, measure
 from pgvitals.profile import MeasurePlan, Profile
@@ -22,7 +24,9 @@ from pgvitals.suite import Suite
 from pgvitals.terminal import Terminal
 
 NAP_MS = 8
-PLAN = MeasurePlan(batches=12, batch_size=5, warmup=1, cpu_pressure_limit=1e9, steal_limit=1e9, canary_limit=1e9)
+PLAN = MeasurePlan(
+    batches=12, batch_size=5, warmup=1, tenant_share=0, cpu_pressure_limit=1e9, steal_limit=1e9, canary_limit=1e9
+)
 """Counts batches however noisy the machine is: a noisy one takes longer, and no budget here is near."""
 
 MakeSuite = Callable[[Mapping[str, str]], Suite]
@@ -44,7 +48,7 @@ OVER, UNDER = nap(3), nap(900)
 def measured(meter: MakeSuite, metered: Database) -> Callable[..., tuple[Lookups, Suite]]:
     """Measure query files on the test's database."""
 
-    def run(queries: Mapping[str, str], **plan: int) -> tuple[Lookups, Suite]:
+    def run(queries: Mapping[str, str], **plan: float) -> tuple[Lookups, Suite]:
         suite = meter(queries)
         profile = Profile(
             name="t", title="t", seed=1, as_of="2025-01-01", sizes={}, measure=PLAN.model_copy(update=plan)
@@ -95,12 +99,46 @@ def test_over_its_budget_twice_is_a_fail_in_every_report(
     assert "over" in (tmp_path / "m.md").read_text()
 
 
-def test_under_its_budget_is_a_pass_at_the_first_attempt(measured: Callable[..., tuple[Lookups, Suite]]) -> None:
-    found, suite = measured({"under": UNDER})
+def test_far_under_its_budget_is_a_pass_that_takes_the_least_number_of_batches(
+    measured: Callable[..., tuple[Lookups, Suite]],
+) -> None:
+    found, suite = measured({"under": UNDER}, batches=20)
     assert (found.gate.outcome, found.gate.reason) == (Outcome.PASS, "the only lookup passes")
+    under = by_name(found)["under"]
+    assert (under.batches, under.attempts, under.settled) == (12, 1, True)
+    assert re.search(r"; settled after 12 batches: \d+x under its budget$", under.reason)
+    assert under.executions == 12 * (PLAN.warmup + PLAN.batch_size)
     result = gate(str(stored(found, suite)))
     assert result.exit_code == 0
     assert "pass" in result.stdout
+
+
+def test_each_tenant_has_an_interval_of_its_own(measured: Callable[..., tuple[Lookups, Suite]]) -> None:
+    found, _ = measured({"under": UNDER}, tenant_share=1.0)
+    tenants = by_name(found)["under"].tenants
+    assert [(each.tenant, each.rank) for each in tenants] == [("largest", 1), ("middle", 3), ("smallest", 5)]
+    for each in tenants:
+        assert (each.n, each.valid_batches, each.outcome) == (12 * PLAN.batch_size, 12, Outcome.NOT_APPLICABLE)
+        assert each.p95_low_ms is not None
+        assert each.p95_low_ms <= each.p95_ms
+        assert each.p50_ms > NAP_MS
+    rows = found.samples[found.samples["arm"] == "smallest tenant"]
+    assert set(rows["tenant_rank"]) == {5}
+
+
+def test_a_budget_for_a_tenant_that_there_is_not_is_one_line(
+    measured: Callable[..., tuple[Lookups, Suite]],
+) -> None:
+    of_nobody = "-- title: t\n-- budget_p95_ms: 9\n-- budget_p95_ms_largest: 9\n-- params: select 1 as n\nselect 1\n"
+    with pytest.raises(MeasureError) as caught:
+        measured({"nobody": of_nobody}, tenant_share=0.2)
+    assert re.fullmatch(
+        r"\S+/nobody\.sql: 'budget_p95_ms_largest', but its parameters are of 0 tenant\(s\); take it out, "
+        r"or let 'params' give 'tenant_id' of more of them",
+        str(caught.value),
+    )
+    with pytest.raises(MeasureError, match=r"nobody\.sql: has a budget for one tenant, and profile 't' measures none"):
+        measured({"nobody": of_nobody}, tenant_share=0)
 
 
 def test_too_few_batches_are_inconclusive(measured: Callable[..., tuple[Lookups, Suite]]) -> None:
@@ -139,8 +177,9 @@ def test_a_stored_measurement_reads_back_as_it_was(measured: Callable[..., tuple
 def test_scans_of_the_measurement_are_those_of_its_executions(
     measured: Callable[..., tuple[Lookups, Suite]],
 ) -> None:
-    found, _ = measured({"over": OVER, "under": UNDER}, batches=2)
-    executions = 2 * (PLAN.warmup + PLAN.batch_size) * 2 * 2  # batches, queries, attempts
+    found, _ = measured({"over": OVER, "under": UNDER}, batches=2, tenant_share=0.2)
+    visit, tenants = PLAN.warmup + PLAN.batch_size, 3
+    executions = (visit + tenants + visit) * 2 * 2  # two attempts, the second without tenants; batches, queries
     scans = {use.index: use.scans for use in found.index_usage}
     assert scans == {"items_kind": executions, "items_pkey": 0, "items_name": 0}
     assert sum(each.executions or 0 for each in found.gate.queries) == executions

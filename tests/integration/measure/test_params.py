@@ -9,7 +9,7 @@ import pytest
 
 from pgvitals.errors import MeasureError
 from pgvitals.lab import Database
-from pgvitals.measure.params import draw, tenant_ranks
+from pgvitals.measure.params import draw, draw_of_tenants, tenant_ranks
 from pgvitals.query import Query
 from pgvitals.suite import Suite
 
@@ -79,6 +79,18 @@ def test_a_json_parameter_goes_back_as_it_came(shared: Database, query: Callable
     with shared.connect() as conn:
         (row,) = draw(conn, each, 1, 1)
         assert conn.execute("select jsonb_typeof(%(doc)s)", row).fetchone() == ("object",)
+
+
+def test_a_tenant_s_draw_is_of_its_own_rows_in_the_same_way(shared: Database, query: Callable[..., Query]) -> None:
+    each = query("select tenant_id, kind from meter.items where name like '%9'")
+    with shared.connect() as conn:
+        found = draw_of_tenants(conn, each, "tenant_id", ["a", "e"], 50, seed=7)
+        again = draw_of_tenants(conn, each, "tenant_id", ["e"], 50, seed=7)
+    assert {tenant: {row["tenant_id"] for row in rows} for tenant, rows in found.items()} == {"a": {"a"}, "e": {"e"}}
+    assert again["e"] == found["e"]
+    assert found["e"][:10] == found["e"][10:20]  # it has ten rows
+    whole = [row for row in drawn(shared, each, 400, seed=7) if row["tenant_id"] == "a"]
+    assert whole[:50] == found["a"]
 
 
 def test_params_without_a_row_say_what_to_do(shared: Database, query: Callable[..., Query]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,10 +11,13 @@ import pytest
 
 from pgvitals.errors import LabError, MeasureError
 from pgvitals.lab import Database
+from pgvitals.measure.batch import Visit
 from pgvitals.measure.sampler import Sampling, sample
+from pgvitals.measure.settling import Settling
 from pgvitals.measure.task import Task
 from pgvitals.profile import MeasurePlan
 from pgvitals.results.rundir import SAMPLE_COLUMNS
+from pgvitals.stats.validity import BatchNoise, Limits
 
 PLAN = MeasurePlan(batches=8, batch_size=6, warmup=3)
 A_BATCH = PLAN.warmup + PLAN.batch_size
@@ -153,6 +156,70 @@ def test_a_tenant_s_rank_is_that_of_its_rows(seen: Seen, shared: Database) -> No
     of_tenant = (samples["query"] == "of_a_tenant").to_numpy()
     assert samples.loc[of_tenant, "tenant_rank"].tolist() == [rank[each] for each in log.loc[of_tenant, "wanted"]]
     assert samples.loc[(samples["query"] == "of_nobody").to_numpy(), "tenant_rank"].isna().all()
+
+
+def test_single_tenants_follow_the_traffic_on_its_connection_each_with_parameters_of_its_own(
+    metered: Database, tasks_of: MakeTasks
+) -> None:
+    plan = PLAN.model_copy(update={"batches": 2, "tenant_share": 0.5})
+    with metered.connect() as conn:
+        conn.execute("listen meter")
+        found = sample(metered, tasks_of(metered, QUERIES, sets=400, tenant_sets=12), plan, seed=3)
+        log = pd.DataFrame([json.loads(each.payload) for each in conn.notifies(timeout=2)])
+    sizes = found.samples.groupby(["query", "arm"]).size().to_dict()
+    arms = {"": 12, "largest tenant": 6, "middle tenant": 6, "smallest tenant": 6}
+    of_one = dict.fromkeys(("of_a_tenant", "of_the_owner"), arms) | {"of_nobody": {"": 12}}
+    assert sizes == {(name, arm): count for name, counts in of_one.items() for arm, count in counts.items()}
+    assert found.executions == {"meter/of_a_tenant": 36, "meter/of_nobody": 18, "meter/of_the_owner": 36}
+
+    asked = log[log["query"] == "of_a_tenant"]
+    rows = found.samples[found.samples["query"] == "of_a_tenant"]
+    for (number, (_, pid)), batch in zip(
+        enumerate(asked.groupby("pid", sort=False)), [rows[rows["batch"] == n] for n in (0, 1)], strict=True
+    ):
+        assert batch["arm"].iloc[: plan.batch_size].tolist() == [""] * plan.batch_size, number
+        told = pid["tenant"].iloc[plan.warmup :].map({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
+        assert told.tolist() == batch["tenant_rank"].tolist()
+    ranks = rows.groupby("arm")["tenant_rank"].unique().map(list).drop("").to_dict()
+    assert ranks == {"largest tenant": [1], "middle tenant": [3], "smallest tenant": [5]}
+
+
+def test_a_second_attempt_keeps_what_is_asked_for(metered: Database, tasks_of: MakeTasks) -> None:
+    plan = PLAN.model_copy(update={"batches": 1, "tenant_share": 0.5, "warmup": 0})
+    tasks = tasks_of(metered, {"of_a_tenant": QUERIES["of_a_tenant"]}, tenant_sets=6)
+    kept = {"meter/of_a_tenant": {"largest tenant"}}
+    found = sample(metered, tasks, plan, seed=3, attempt=2, only=kept)
+    assert found.samples.groupby("arm").size().to_dict() == {"largest tenant": 3}
+    assert found.executions == {"meter/of_a_tenant": 9}
+
+
+class Scripted(Settling):
+    """Settles what it is told to, after the first round."""
+
+    def __init__(self, settled: set[str]) -> None:
+        super().__init__({}, Limits(), far=10, batches=3)
+        self.told = settled
+
+    def note(self, visits: Sequence[Visit], noise: Sequence[BatchNoise]) -> None:
+        """Nothing to keep."""
+
+    def look(self, keys: Sequence[str]) -> bool:
+        """The same at every round."""
+        self.settled = self.told & set(keys) | self.settled
+        return False
+
+
+def test_what_is_settled_is_left_out_of_the_rounds_that_follow(metered: Database, tasks_of: MakeTasks) -> None:
+    plan = PLAN.model_copy(update={"batches": 3, "batch_size": 1, "warmup": 0})
+    tasks, told = tasks_of(metered, QUERIES), []
+    settling = Scripted({"meter/of_a_tenant", "meter/of_the_owner"})
+    found = sample(metered, tasks, plan, seed=3, settling=settling, progress=lambda *each: told.append(each))
+    batches = found.samples.groupby("query")["batch"].unique().map(list).to_dict()
+    assert batches == {"of_a_tenant": [0], "of_the_owner": [0], "of_nobody": [0, 1, 2]}
+    assert told == [(1, 9), (2, 9), (3, 9), (4, 5), (5, 5)]
+    assert set(found.plan_choices) == {f"meter/{name}" for name in QUERIES}
+    everything = Scripted({task.query.key for task in tasks})
+    assert len(sample(metered, tasks, plan, seed=3, settling=everything).order) == len(tasks)
 
 
 def test_one_seed_gives_one_order_and_another_seed_another(metered: Database, tasks_of: MakeTasks) -> None:

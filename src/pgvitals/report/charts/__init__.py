@@ -8,6 +8,7 @@ from pgvitals.report.charts.indexes import index_usage
 from pgvitals.report.charts.latency import batches, latency_bars, latency_distribution
 from pgvitals.report.charts.load import load_percentiles
 from pgvitals.report.charts.tails import chains, cities, returning
+from pgvitals.report.charts.tenants import tenants_p95
 from pgvitals.report.charts.traps import after_or_in_turns, alike_or_weighted, point_or_interval
 from pgvitals.report.charts.visits import clock, day, months, week
 
@@ -32,5 +33,6 @@ __all__ = [
     "returning",
     "svg",
     "tenant_sizes",
+    "tenants_p95",
     "week",
 ]
