@@ -5,9 +5,9 @@
 -- remediation: Reset it; the application sets the tenant inside each transaction.
 -- answers: DB-002
 -- hipaa: 164.312(a)(1)
--- subject: roles and this database
--- promise: none has a tenant by default
--- checked: select 1 + (select count(*) from pg_catalog.pg_roles) as checked
+-- subject: tenant settings
+-- promise: no role and no database has a default
+-- checked: select 1 as checked
 select
   case when r.rolname is null then format('database %I', d.datname) else format('role %I', r.rolname) end as object,
   format('%s has a default%s', %(tenant_setting)s,

@@ -1,0 +1,18 @@
+create table rule_test.users (id uuid primary key);
+create table rule_test.audit_log (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid references rule_test.users (id) on delete cascade,
+  tenant_id uuid,
+  table_name text not null,
+  row_id text not null,
+  operation text not null,
+  at timestamptz not null default clock_timestamp()
+);
+create index ix_audit_log_user_id on rule_test.audit_log (user_id);
+create function rule_test.refuse_change() returns trigger language plpgsql as $$
+begin
+  raise exception 'append-only';
+end
+$$;
+create trigger append_only before update or delete or truncate on rule_test.audit_log
+  for each statement execute function rule_test.refuse_change();
