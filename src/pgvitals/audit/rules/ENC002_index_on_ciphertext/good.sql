@@ -1,0 +1,1 @@
+drop index rule_test.ix_clients_last_name;

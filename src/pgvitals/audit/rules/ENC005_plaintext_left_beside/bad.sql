@@ -1,0 +1,5 @@
+create table rule_test.clients (
+  id uuid primary key,
+  email bytea,
+  email_old text
+);

@@ -1,0 +1,1 @@
+alter table rule_test.clients drop column email_key;
