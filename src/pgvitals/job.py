@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,16 +21,19 @@ from pgvitals.errors import LabError, MeasureError
 from pgvitals.filling import fill
 from pgvitals.impact.compare import check_revisions, measure_impact
 from pgvitals.lab import Database, Server
-from pgvitals.lab.attach import server_of
+from pgvitals.lab.attach import find, kind_of, server_of
 from pgvitals.lab.state import load_state
 from pgvitals.load.run import run as run_load_test
 from pgvitals.measure.bench_plugin import SAMPLES_FILE
+from pgvitals.measure.cold import measure_cold
+from pgvitals.measure.cold_caches import require_reachable
 from pgvitals.measure.lookups import Lookups, measure
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.rls_price import measure_rls
 from pgvitals.recording import Recording
 from pgvitals.report import judge_run, write_reports
 from pgvitals.request import MEASURING, PHASES, Request
+from pgvitals.results.cold import Cold
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Load
 from pgvitals.results.rls import RlsPrice
@@ -139,6 +143,32 @@ def rls(request: Request) -> tuple[Run, tuple[RlsPrice, ...]]:
         return _finish(request, run), found
 
 
+def cold(request: Request) -> tuple[Run, Cold]:
+    """What the lookups cost when none of their data is in memory; on an embedded server alone."""
+    up = find(request.suite, request.postgres)
+    if up is None and request.postgres == "auto" and "PGVITALS_DSN" not in os.environ:
+        request = replace(request, postgres="embedded")  # not a container, where Docker is
+    kind = request.postgres if request.postgres in ("embedded", "container") else "external"
+    require_reachable(kind if up is None else kind_of(up))
+    with request.recording("cold") as run:
+        with _workbench(request, run) as (there, database), run.phase("cold"):
+            assert database.state_path is not None, "an embedded server has a state file"
+            server = server_of(load_state(database.state_path))
+            found = measure_cold(
+                there.suite,
+                server,
+                database,
+                there.systems,
+                there.terminal,
+                seed=there.seed,
+                vacuum=not there.as_is,
+            )
+            run.writer.write("cold.json", found.cold)
+            run.writer.write_table("cold.parquet", found.samples)
+            run.noise(found.noise)
+        return _finish(request, run), found.cold
+
+
 def _declared_impacts(request: Request) -> list[tuple[System, str, str]]:
     return [(system, pair.from_revision, pair.to_revision) for system in request.systems for pair in system.impact]
 
@@ -165,7 +195,15 @@ def _describe(request: Request, database: Database, run: Recording) -> None:
 
 
 def _lookups(request: Request, database: Database, run: Recording) -> Lookups:
-    found = measure(request.suite, database, request.profile, request.systems, request.terminal, seed=request.seed)
+    found = measure(
+        request.suite,
+        database,
+        request.profile,
+        request.systems,
+        request.terminal,
+        seed=request.seed,
+        vacuum=not request.as_is,
+    )
     found.write(run.writer)
     run.noise(found.noise)
     return found

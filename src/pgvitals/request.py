@@ -33,6 +33,7 @@ class Request:
     command: str
     out: Path | None
     terminal: Terminal
+    as_is: bool = False  # measure without VACUUM and ANALYZE before
 
     @property
     def profile(self) -> Profile:
@@ -63,6 +64,7 @@ class Request:
             "systems": [system.name for system in self.systems],
             "postgres": self.postgres if known else "a DSN",
             "seed": self.seed,
+            **({"as_is": True} if self.as_is else {}),
             "limits": asdict(limits(self.profile.measure)),
             "gate": {**asdict(GateRules()), "budget_p95_ms": self.suite.config.budget_p95_ms},
             "client": {"statements": "prepared", "rows": "binary", "garbage_collector": "off during a batch"},

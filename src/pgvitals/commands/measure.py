@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,9 @@ from pgvitals.commands.options import (
 )
 from pgvitals.errors import PgvitalsError
 from pgvitals.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pgvitals.request import Request
 
 
 def run(
@@ -62,11 +66,28 @@ def bench(
     postgres: PostgresOption = "auto",
     seed: SeedOption = None,
     out: OutOption = None,
+    cold: Annotated[
+        bool,
+        typer.Option(
+            "--cold",
+            help="Measure instead what each lookup costs when none of its data is in memory. It judges nothing.",
+        ),
+    ] = False,
+    as_is: Annotated[
+        bool,
+        typer.Option(
+            "--as-is", help="No VACUUM and ANALYZE before: the lab as it stands, dead rows and old statistics included."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure p50, p95 and p99 of every lookup, with an interval, and judge them."""
     terminal = Terminal(quiet=as_json)
     request = make_request(terminal, profile, system, postgres, seed, out)
+    request = replace(request, as_is=as_is)
+    if cold:
+        _cold(terminal, request, as_json=as_json)
+        return
     from pgvitals import job, tables
     from pgvitals.tenant_table import tenant_table
 
@@ -79,6 +100,17 @@ def bench(
     if as_json:
         print_json({"run": str(done.path), "gate": gate_})
     finish(gate_.outcome)
+
+
+def _cold(terminal: Terminal, request: Request, *, as_json: bool) -> None:
+    from pgvitals import job
+    from pgvitals.cold_table import cold_table
+
+    done, found = job.cold(request)
+    terminal.show(cold_table(found))
+    terminal.line(f"report: {done.path / 'report.html'}")
+    if as_json:
+        print_json({"run": str(done.path), "cold": found})
 
 
 def loadtest(

@@ -67,12 +67,14 @@ def measure_cold(
     *,
     seed: int,
     rounds: int = ROUNDS,
+    vacuum: bool = True,
 ) -> ColdFound:
     """Measure every query of ``systems`` cold, once a round with the parameters of that round.
 
     Args:
         server: the one that ``database`` is on; an embedded one.
         rounds: at least 6, below which there is no interval.
+        vacuum: VACUUM and ANALYZE before.
 
     Raises:
         GuardError: the database is not ours.
@@ -86,8 +88,8 @@ def measure_cold(
     seen: list[BatchNoise] = []
     found: list[dict[str, object]] = []
     with ExitStack() as stack:
-        with terminal.step("vacuum and analyze"):
-            stack.enter_context(at_rest(database, schemas))
+        with terminal.step("vacuum, analyze and prewarm" if vacuum else "prewarm"):
+            stack.enter_context(at_rest(database, schemas, vacuum=vacuum))
         by_name = {system.name: system for system in systems}
         tasks = make_tasks(database, chosen.queries, by_name, parameter_sets=rounds + _WARM_UP, seed=seed)
         written = {table for task in tasks if task.query.writes for table in written_tables(database, task)}

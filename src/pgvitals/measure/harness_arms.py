@@ -165,9 +165,10 @@ def _driver(database: Database, calls: tuple[Call, ...], rows: int) -> Mapping[s
         transformer.dump_sequence(list(first.parameters.values()), [PyFormat.AUTO])
         pgconn.send_prepare(b"driver", numbered(first.sql).encode(), param_types=transformer.types)
         conn.wait(generators.execute(pgconn))
+        pgconn.prepare(b"setting", b"select set_config($1, $2, true)")
         for call in calls:
-            conn.execute("begin read only")
-            conn.execute("select set_config(%s, %s, true)", call.settings)
+            pgconn.exec_(b"begin read only")
+            pgconn.exec_prepared(b"setting", [text.encode() for text in call.settings])
             start = clock()
             given = transformer.dump_sequence([call.parameters["key"]], [PyFormat.AUTO])
             pgconn.send_query_prepared(
@@ -178,7 +179,7 @@ def _driver(database: Database, calls: tuple[Call, ...], rows: int) -> Mapping[s
             transformer.set_pgresult(result)
             found = transformer.load_rows(0, result.ntuples, tuple)
             end = clock()
-            conn.execute("commit")
+            pgconn.exec_(b"commit")
             _check(len(found), rows)
             executed.append(middle - start)
             fetched.append(end - start)

@@ -12,7 +12,7 @@ LEAD = (
 )
 _METHODS = {
     "evict": "pg_buffercache_evict",
-    "displace": "reading another table's blocks over them",
+    "displace": "reading blocks of another table over them",
 }
 
 
@@ -23,16 +23,15 @@ def slowest_first(cold: Cold) -> tuple[ColdLookup, ...]:
 
 def emptied_told(cold: Cold) -> str:
     """What was emptied, how, and what stayed all the same."""
-    pages = f"of {plural(cold.pages, 'page')}"
-    left = (
-        f"never was anything of it left {pages}"
-        if not cold.buffers_left and not cold.pages_left
-        else f"at most {plural(cold.buffers_left, 'buffer')} and {count(cold.pages_left)} {pages} "
-        f"({share(cold.pages_left / max(cold.pages, 1))}) could not be evicted"
-    )
+    pages = plural(cold.pages, "page")
+    left = "none was left" if not cold.pages_left else f"at most {count(cold.pages_left)} of them were left"
+    if cold.pages_left:
+        left += f" ({share(cold.pages_left / max(cold.pages, 1))})"
+    if cold.buffers_left:
+        left += f", and {plural(cold.buffers_left, 'buffer')} of the server"
     return (
-        f"{plural(cold.rounds, 'round')}; {size(cold.relations_bytes)} emptied by {_METHODS[cold.method]} and "
-        f"posix_fadvise; as the server and the kernel say, {left}. Caches below the operating system are out of reach."
+        f"{plural(cold.rounds, 'round')}. {size(cold.relations_bytes)} ({pages}) emptied by {_METHODS[cold.method]} "
+        f"and posix_fadvise; looked at after every time, {left}. Caches below the operating system are out of reach."
     )
 
 

@@ -24,6 +24,7 @@ def render_json(run: Run) -> str:
         "index_usage": None if usage is None else json.loads(usage.to_json(orient="records")),
         "load": _plain(run.load),
         "impact": [_plain(impact) for impact in run.impacts] or None,
+        "cold": _plain(run.cold),
         "facts": [_plain(fact) for fact in run.facts] or None,
     }
     # The audit speaks of columns and settings named after passwords, and holds the value of none.

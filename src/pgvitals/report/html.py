@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pgvitals.measure.plan_changes import TENANTS
-from pgvitals.report import charts, rls_review, server_review, tenant_review, wording
+from pgvitals.report import charts, cold_review, rls_review, server_review, tenant_review, wording
 from pgvitals.report.audit_review import SHOWN_MOST, open_first, remediation, review_audit, standing
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.fact_review import TOUR, fact_told, facts_outcome, told
@@ -44,6 +44,7 @@ _SECTIONS = (
     ("audit", "Audit"),
     ("impact", "Impact"),
     ("rls", "Row-level security"),
+    ("cold", "Cold caches"),
     ("dataset", "Dataset"),
     ("conditions", "Conditions"),
     ("reproduce", "Reproduce"),
@@ -52,6 +53,7 @@ _SECTIONS = (
 
 _TENANTS = ("span_told", "spread", "tenant_of", "tenants_open")
 _RLS = ("in_order", "setting_told", "rows_told", "words_told")
+_COLD = ("slowest_first", "emptied_told", "read_told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ def render_html(run: Run) -> str:
         review_impact=review_impact,
         prices=run.rls,
         rls_lead=rls_review.LEAD,
+        cold=run.cold,
+        cold_lead=cold_review.LEAD,
         dataset_facts=run.facts,
         facts_told=told(run.facts),
         facts_outcome=facts_outcome(run.facts),
@@ -117,6 +121,8 @@ def _has(section: str, run: Run, *, measured: bool) -> bool:
     """Whether the page has this section; most of them say that they were not measured."""
     if section == "rls":
         return bool(run.rls)
+    if section == "cold":
+        return run.cold is not None
     return measured or section not in ("distribution", "plans")
 
 
@@ -152,6 +158,7 @@ def _environment() -> Environment:
     environment.filters["fact_told"] = fact_told
     environment.filters.update(open_first=open_first, standing=standing)
     environment.filters.update({name: getattr(rls_review, name) for name in _RLS})
+    environment.filters.update({name: getattr(cold_review, name) for name in _COLD})
     return environment
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from pgvitals.report.audit_markdown import audit_section, audit_summary
+from pgvitals.report.cold_markdown import cold_section
 from pgvitals.report.conditions import command, conditions, provenance
 from pgvitals.report.fact_review import fact_told, facts_outcome, told
 from pgvitals.report.fact_review import loud as loud_facts
@@ -54,6 +55,7 @@ def render_markdown(run: Run) -> str:
         "## Audit\n\n" + (audit_section(run.audit) if run.audit else _NOT_MEASURED),
         "## Impact of migrations\n\n" + ("\n".join(map(_impact, run.impacts)) or _NOT_MEASURED),
         *(["## Price of row-level security\n\n" + rls_section(run.rls)] if run.rls else []),
+        *(["## Cold caches\n\n" + cold_section(run.cold)] if run.cold else []),
         "## Dataset\n\n" + _dataset(run),
         "## Conditions\n\n" + _conditions(run),
         "## How to reproduce\n\n" + _reproduce(run),

@@ -1,8 +1,8 @@
 """Run directories: written under a temporary name, renamed when whole, read back as records.
 
 Layout as in the README: ``run.json``, ``samples.parquet``, ``latency.json``, ``plans/*.json``,
-``index_usage.parquet``, ``audit.json``, ``impact.json``, ``rls.json``, ``load.json``, ``facts.json``,
-``tenants.parquet``, ``columns.parquet``, ``pictures/*.parquet``, reports and notebooks.
+``index_usage.parquet``, ``audit.json``, ``impact.json``, ``rls.json``, ``cold.json``, ``cold.parquet``, ``load.json``,
+``facts.json``, ``tenants.parquet``, ``columns.parquet``, ``pictures/*.parquet``, reports and notebooks.
 Every file can be read with pandas alone.
 """
 
@@ -26,6 +26,7 @@ from pydantic_core import to_json
 
 from pgvitals.errors import ResultsError
 from pgvitals.reading import first_problem
+from pgvitals.results.cold import Cold
 from pgvitals.results.records import FORMAT_VERSION, Audit, Fact, Gate, Impact, IndexUse, Load, RunInfo
 from pgvitals.results.rls import RlsPrice
 
@@ -217,6 +218,11 @@ class Run:
     def rls(self) -> tuple[RlsPrice, ...]:
         """The price of row-level security, of ``rls.json``."""
         return self._record("rls.json", tuple[RlsPrice, ...]) or ()
+
+    @cached_property
+    def cold(self) -> Cold | None:
+        """The lookups without their data in memory, of ``cold.json``."""
+        return self._record("cold.json", Cold)
 
     @cached_property
     def load(self) -> Load | None:

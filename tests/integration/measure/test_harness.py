@@ -51,11 +51,12 @@ def test_other_rows_than_there_should_be_stop_the_check(database: Database) -> N
 
 
 def test_the_check_says_how_quiet_the_machine_was_and_judges_nothing_by_few_rounds(database: Database) -> None:
-    found = check(database, Terminal(quiet=True), rounds=4, per_visit=20)
-    assert found.rounds == 4
+    found = check(database, Terminal(quiet=True), rounds=1, per_visit=20)
+    assert 1 <= found.rounds <= 5
+    assert found.quiet_rounds == 1 or found.rounds == 5
     assert found.noise is not None
     assert found.outcome is Outcome.INCONCLUSIVE
     page = markdown(found)
-    assert f"{found.quiet_rounds} of 4 rounds were quiet" in page
+    assert f"{found.quiet_rounds} of {found.rounds} rounds were quiet" in page
     for name, workload, *_ in rows_of(found):
         assert f"| {name} | {workload} |" in page
