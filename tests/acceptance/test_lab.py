@@ -226,6 +226,23 @@ def test_a_dropped_index_shows_in_plan_and_pages(lab, tmp_path: Path) -> None:
     assert names[0] - names[1] == {DROPPED.split(".")[1]}
 
 
+def test_the_price_of_row_level_security_is_told_for_every_lookup_of_isolated_tables(lab, tmp_path: Path) -> None:
+    done = lab.typed("rls", "--system", "practice", "--json", "--out", str(tmp_path / "rls"))
+    assert done.returncode == 0, done.stderr
+    (price,) = parsed(done)["rls"]
+    run = load_run(tmp_path / "rls")
+    (kept,) = run.rls
+    assert run.gate is None
+    assert [each.query for each in kept.lookups] == [each["query"] for each in price["lookups"]]
+    assert {"user_tokens", "rotate_token"} <= {*(each.query for each in kept.lookups), *kept.left_out}
+    for each in kept.lookups:
+        assert each.typical.low <= each.typical_ratio <= each.typical.high
+        assert each.tables
+        assert each.words
+    assert "## Price of row-level security" in (tmp_path / "rls" / "report.md").read_text()
+    assert [state.scratch for state in lab.states()] == [{}]
+
+
 def test_the_server_s_password_is_nowhere_else(lab) -> None:
     """In the state file, which only its user may read, and in no report, JSON or output."""
     (path,) = lab.home.glob("servers/*/state.json")
