@@ -24,7 +24,7 @@ from pgvitals.lab import Database, Server
 from pgvitals.lab.attach import find, kind_of, server_of
 from pgvitals.lab.state import load_state
 from pgvitals.load.run import run as run_load_test
-from pgvitals.measure.bench_plugin import SAMPLES_FILE
+from pgvitals.measure.burst import SAMPLES_FILE
 from pgvitals.measure.cold import measure_cold
 from pgvitals.measure.cold_caches import require_reachable
 from pgvitals.measure.lookups import Lookups, measure

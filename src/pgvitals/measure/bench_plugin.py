@@ -25,7 +25,7 @@ from pgvitals.errors import PgvitalsError
 from pgvitals.filling import require_whole
 from pgvitals.lab import Database, attach
 from pgvitals.lab.attach import kind_of
-from pgvitals.measure.burst import WARMUP, Request, interval, samples_of
+from pgvitals.measure.burst import SAMPLES_FILE, WARMUP, Request, interval, samples_of
 from pgvitals.measure.params import tenant_ranks
 from pgvitals.measure.pedantic import time_calls
 from pgvitals.measure.prepare import at_rest, sweep
@@ -38,7 +38,6 @@ from pgvitals.stats.percentile import summary
 from pgvitals.suite import Suite, find_suite
 
 ARM = "pytest-benchmark"
-SAMPLES_FILE = "pytest_samples.parquet"
 
 Lookup = Callable[[Any, Query], None]
 

@@ -13,6 +13,7 @@ from pgvitals.results.records import Interval
 from pgvitals.results.rundir import SAMPLE_COLUMNS
 from pgvitals.stats.percentile import batch_interval, percentile
 
+SAMPLES_FILE = "pytest_samples.parquet"
 WARMUP = 12
 """Rounds before the first one that is kept."""
 _BATCH = 50

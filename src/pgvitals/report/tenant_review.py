@@ -32,7 +32,7 @@ class TenantReview:
         """What is folded away; empty where nothing is."""
         if not self.alike:
             return ""
-        return f"{plural(len(self.alike), 'lookup')} about the same for large and small tenants"
+        return f"{plural(len(self.alike), 'lookup')} whose tenants do not clearly differ"
 
 
 def review_tenants(gate: Gate) -> TenantReview | None:

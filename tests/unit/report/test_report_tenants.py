@@ -70,7 +70,7 @@ def test_a_lookup_whose_large_tenant_is_clearly_slower_is_shown_and_one_alike_is
     review = review_tenants(gate)
     assert review is not None
     assert (review.shown, review.alike) == ((gate.queries[1],), (gate.queries[0],))
-    assert review.alike_told == "1 lookup about the same for large and small tenants"
+    assert review.alike_told == "1 lookup whose tenants do not clearly differ"
 
 
 def test_tenants_whose_intervals_meet_do_not_differ(of: Callable[..., Gate]) -> None:
@@ -122,7 +122,7 @@ def test_markdown_and_html_have_a_row_for_each_lookup_with_its_tenants(
     run = build_run(gate=of(ALIKE, SKEWED))
     markdown = render_markdown(run)
     assert "| 7.70 [6.93–8.47] | 1.00 [0.90–1.10] | 0.90 [0.81–0.99] | 8.56× |" in markdown
-    assert "<details><summary>1 lookup about the same for large and small tenants</summary>" in markdown
+    assert "<details><summary>1 lookup whose tenants do not clearly differ</summary>" in markdown
     page = render_html(run)
     assert "7.70 [6.93–8.47]" in page
     assert 'id="tenants"' in page
@@ -134,11 +134,11 @@ def test_the_terminal_shows_what_differs_and_counts_the_rest(of: Callable[..., G
     console.print(tenant_table(of(OVER)))
     text = console.export_text()
     assert "7.70 [6.93–8.47]" in text
-    assert "1 lookup about the same" in text
+    assert "1 lookup whose tenants do not" in text
     assert f"largest fail {REASON}"[:60] in " ".join(text.split())
     told = tenant_table(of(ALIKE))
     assert isinstance(told, str)
-    assert "1 lookup about the same" in told
+    assert "1 lookup whose tenants do not" in told
 
 
 def test_the_chart_reaches_from_the_fastest_tenant_to_the_slowest(of: Callable[..., Gate]) -> None:
