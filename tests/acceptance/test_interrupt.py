@@ -52,9 +52,9 @@ class Running:
     """A main job that works, and everything that belongs to it."""
 
     def __init__(self, shell, moment: Moment, out: Path) -> None:
-        words = ("run", "--profile", moment.profile, "--postgres", "embedded", "--only", moment.only)
+        words = ("run", "--profile", moment.profile, "--system", "practice", "--postgres", "embedded")
         self.shell, self.out = shell, out
-        self.process = shell.start("pgvitals", *words, "--out", str(out / "run"))
+        self.process = shell.start("pgvitals", *words, "--only", moment.only, "--out", str(out / "run"))
         self.family: set[psutil.Process] = set()
         self.said: list[str] = []
         self._until(lambda: bool(shell.states()))
@@ -175,7 +175,8 @@ def test_what_a_killed_run_left_is_ended_by_the_next_command(copied, tmp_path: P
     assert not server.server.alive()
     (partial,) = tmp_path.glob(".*")
     done = copied.typed(
-        "run", "--profile", "quick", "--postgres", "embedded", "--only", "audit", "--out", str(tmp_path / "next")
+        *("run", "--profile", "quick", "--system", "practice", "--postgres", "embedded"),
+        *("--only", "audit", "--out", str(tmp_path / "next")),
     )
     assert done.returncode == 0, done.stderr
     assert not partial.exists()
