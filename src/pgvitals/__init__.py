@@ -13,6 +13,7 @@ from pgvitals.errors import PgvitalsError
 
 if TYPE_CHECKING:
     from pgvitals.explore import ask, facts_about, load_run, show_broken_facts, show_facts
+    from pgvitals.explore_audit import audit_tally, show_checklist, show_findings
     from pgvitals.results.rundir import Run
 
 __version__ = _version("pgvitals")
@@ -22,14 +23,18 @@ __all__ = [
     "Run",
     "__version__",
     "ask",
+    "audit_tally",
     "facts_about",
     "load_run",
     "show_broken_facts",
+    "show_checklist",
     "show_facts",
+    "show_findings",
 ]
 
 _HOMES = {
     "Run": "pgvitals.results.rundir",
+    **dict.fromkeys(("audit_tally", "show_checklist", "show_findings"), "pgvitals.explore_audit"),
     **dict.fromkeys(("ask", "facts_about", "load_run", "show_broken_facts", "show_facts"), "pgvitals.explore"),
 }
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from psycopg import Error as DatabaseError
 
-from pgvitals.commands import clean, compare, dataset, export, lab, measure, read, rls
+from pgvitals.commands import audit, clean, compare, dataset, export, lab, measure, read, rls
 from pgvitals.errors import PgvitalsError
 from pgvitals.refusal import refusal
 from pgvitals.terminal import Terminal
@@ -40,7 +40,7 @@ app.command()(dataset.load)
 app.command()(export.export)
 app.command()(measure.bench)
 app.command()(measure.loadtest)
-app.command()(measure.audit)
+app.command()(audit.audit)
 app.command()(measure.impact)
 app.command()(measure.indexes)
 app.command()(rls.rls)

@@ -14,7 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from pgvitals import notebooks
-from pgvitals.audit.run import audit as run_audit
+from pgvitals.audit_history import FILE as HISTORY_FILE
+from pgvitals.audit_history import audit_history
+from pgvitals.auditing import Asked, ask_engine_of, write_checklist
+from pgvitals.auditing import audit as ask_rules
 from pgvitals.child import dies_with_parent
 from pgvitals.dataset.describe import describe
 from pgvitals.errors import LabError, MeasureError
@@ -62,7 +65,7 @@ def whole(request: Request, phases: Sequence[str]) -> Run:
             parts: dict[str, Callable[[], object]] = {
                 "bench": lambda: _bench(request, database, run),
                 "load": lambda: _load_test(request, database, run),
-                "audit": lambda: _audit(request, database, run, kind="lab"),
+                "audit": lambda: _audit(request, database, run, Asked()),
                 "impact": lambda: _impacts(request, server, run, _declared_impacts(request)),
             }
             for name, part in parts.items():
@@ -108,11 +111,13 @@ def load_test(request: Request) -> tuple[Run, Load]:
         return _finish(request, run), found
 
 
-def audit(request: Request) -> tuple[Run, Audit]:
-    """Every rule on every system."""
+def audit(request: Request, asked: Asked) -> tuple[Run, Audit]:
+    """The rules that are asked for, on every system."""
     with request.recording("audit") as run:
         with _workbench(request, run) as (there, database), run.phase("audit"):
-            found = _audit(there, database, run, kind="lab")
+            run.note(config={**there.config(), **asked.config()})
+            found = _audit(there, database, run, asked)
+            write_checklist(run, found, asked.checklist)
         return _finish(request, run), found
 
 
@@ -264,11 +269,22 @@ def _load_test(request: Request, database: Database, run: Recording) -> Load:
         )
 
 
-def _audit(request: Request, database: Database, run: Recording, *, kind: str) -> Audit:
+def _audit(request: Request, database: Database, run: Recording, asked: Asked) -> Audit:
     with request.terminal.step("audit"):
-        found = run_audit(database.connect, request.systems, kind=kind)
+        engine = ask_engine_of(database, request.systems[0])
+        found = ask_rules(database.connect, request.systems, asked, kind="lab", root=request.suite.root, engine=engine)
+    if asked.revisions:
+        _audit_history(request, database, run, asked)
     run.writer.write("audit.json", found)
     return found
+
+
+def _audit_history(request: Request, database: Database, run: Recording, asked: Asked) -> None:
+    if database.state_path is None:
+        raise LabError("--revisions needs a server to make databases on; start one with `pgvitals up`")
+    server = server_of(load_state(database.state_path))
+    with request.terminal.step("audit of every revision"):
+        run.writer.write_table(HISTORY_FILE, audit_history(request.suite, server, request.systems, asked.rules))
 
 
 def _impacts(

@@ -32,7 +32,11 @@ COMMANDS = {
     "load": ("--profile", "--system", "--postgres", "--seed", "--fresh", "--no-reuse", "--json"),
     "bench": ("--profile", "--system", "--postgres", "--seed", "--out", "--json"),
     "loadtest": ("--profile", "--system", "--postgres", "--seed", "--out", "--json"),
-    "audit": ("--profile", "--system", "--postgres", "--out", "--json"),
+    "audit": (
+        *("--profile", "--system", "--postgres", "--rule", "--as", "--waivers", "--baseline", "--fail-on", "--dsn"),
+        *("--engine", "--requests", "--patience", "--revisions"),
+        *("--schema", "--system-file", "--write-system", "--out", "--json"),
+    ),
     "impact": ("--profile", "--system", "--from", "--to", "--postgres", "--seed", "--out", "--json"),
     "indexes": ("--profile", "--system", "--postgres", "--seed", "--out", "--json"),
     "gate": ("RUN", "--junit", "--markdown", "--json"),
@@ -115,11 +119,13 @@ def test_phases_that_make_no_sense_are_refused(only: str | None, skip: str | Non
         ["--postgres", "host=h password='s3cret x'", "bench"],
         ["bench", "--postgres", "s3cret"],
         ["bench", "--postgres", "a", "--postgres", "password=s3cret"],
+        ["audit", "--dsn", "postgresql://me:s3cret@host/db"],
+        ["audit", "--dsn=postgresql://me:s3cret@host/db", "--json"],
     ],
 )
 def test_a_dsn_is_not_kept_with_the_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["pgvitals", *words])
-    kept = options._command_line()
+    kept = options.command_line()
     assert "s3cret" not in kept
     assert kept.startswith("pgvitals ")
     assert "DSN" in kept
@@ -128,7 +134,7 @@ def test_a_dsn_is_not_kept_with_the_command(words: list[str], monkeypatch: pytes
 @pytest.mark.parametrize("chosen", ["auto", "embedded", "container"])
 def test_a_command_is_kept_as_it_was_typed(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/bin/pgvitals", "bench", "--postgres", chosen, "--out", "a b"])
-    assert options._command_line() == f"pgvitals bench --postgres {chosen} --out 'a b'"
+    assert options.command_line() == f"pgvitals bench --postgres {chosen} --out 'a b'"
 
 
 def request_for(postgres: str) -> Request:

@@ -36,14 +36,23 @@ def settle(
     Raises:
         AuditError: the baseline holds no audit, or ``fail_on`` is no severity.
     """
-    if fail_on not in SEVERITIES:
-        raise AuditError(f"--fail-on: unknown severity {fail_on!r}; there are: {', '.join(SEVERITIES)}")
+    require_severity(fail_on)
     known = _known(baseline) if baseline else frozenset()
     marked = waive(audit, waivers, today)
     results = tuple(_judged(_recognized(result, known)) for result in marked.results)
     named = baseline.info.name if baseline else ""
     settled = replace(marked, results=results, fail_on=fail_on, baseline=named)
     return replace(settled, outcome=worst(each.outcome for each in results if settled.decides(each)))
+
+
+def require_severity(name: str) -> None:
+    """Make sure that a threshold is one.
+
+    Raises:
+        AuditError: it is no severity.
+    """
+    if name not in SEVERITIES:
+        raise AuditError(f"--fail-on: unknown severity {name!r}; there are: {', '.join(SEVERITIES)}")
 
 
 def _known(baseline: Run) -> frozenset[Identity]:

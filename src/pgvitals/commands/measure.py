@@ -139,26 +139,6 @@ def loadtest(
     finish(found.outcome)
 
 
-def audit(
-    profile: ProfileOption = None,
-    system: SystemOption = None,
-    postgres: PostgresOption = "auto",
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Ask every rule about every system; evidence also where it passes."""
-    terminal = Terminal(quiet=as_json)
-    request = make_request(terminal, profile, system, postgres, None, out)
-    from pgvitals import job, tables
-
-    done, found = job.audit(request)
-    terminal.show(tables.audit_table(found))
-    terminal.line(f"report: {done.path / 'report.html'}")
-    if as_json:
-        print_json({"run": str(done.path), "audit": found})
-    finish(found.outcome)
-
-
 def impact(
     profile: NewProfileOption = None,
     system: Annotated[str | None, typer.Option("--system", help="The system whose revisions are compared.")] = None,

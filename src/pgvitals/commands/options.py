@@ -63,20 +63,21 @@ def make_request(
         asked_seed=seed,
         systems=suite.select(system),
         postgres=postgres,
-        command=_command_line(),
+        command=command_line(),
         out=out,
         terminal=terminal,
     )
 
 
-def _command_line() -> str:
+def command_line() -> str:
     """The command as typed, without a DSN, which may hold a password."""
     words = list(sys.argv[1:])
     for number, word in enumerate(words):
-        value = word.removeprefix("--postgres=")
-        if (number and words[number - 1] == "--postgres") or value != word:
-            kept = value if value in ("auto", "embedded", "container") else "DSN"
-            words[number] = kept if value == word else f"--postgres={kept}"
+        for option in ("--postgres", "--dsn"):
+            value = word.removeprefix(f"{option}=")
+            if (number and words[number - 1] == option) or value != word:
+                kept = value if value in ("auto", "embedded", "container") else "DSN"
+                words[number] = kept if value == word else f"{option}={kept}"
     return shlex.join(["pgvitals", *words])
 
 

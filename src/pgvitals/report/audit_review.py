@@ -114,8 +114,8 @@ def terms(audit: Audit) -> list[str]:
         said.append(f"Only {audit.fail_on} and worse decides; {count(below)} less severe {_checks(below)} not.")
     if audit.baseline:
         known = sum(finding.is_known for result in audit.results for finding in result.findings)
-        found = "finding was" if known == 1 else "findings were"
-        said.append(f"{count(known)} {found} in the baseline {audit.baseline} already.")
+        found = "No finding was" if not known else "1 finding was" if known == 1 else f"{count(known)} findings were"
+        said.append(f"{found} in the baseline {audit.baseline} already.")
     said += [f"Unused waiver: {name}; take it out." for name in audit.unused_waivers]
     return said
 

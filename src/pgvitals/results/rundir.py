@@ -1,8 +1,9 @@
 """Run directories: written under a temporary name, renamed when whole, read back as records.
 
 Layout as in the README: ``run.json``, ``samples.parquet``, ``latency.json``, ``plans/*.json``,
-``index_usage.parquet``, ``audit.json``, ``impact.json``, ``rls.json``, ``cold.json``, ``cold.parquet``, ``load.json``,
-``facts.json``, ``tenants.parquet``, ``columns.parquet``, ``pictures/*.parquet``, reports and notebooks.
+``index_usage.parquet``, ``audit.json``, ``audit_history.parquet``, ``impact.json``, ``rls.json``, ``cold.json``,
+``cold.parquet``, ``load.json``, ``facts.json``, ``tenants.parquet``, ``columns.parquet``, ``pictures/*.parquet``,
+reports and notebooks.
 Every file can be read with pandas alone.
 """
 
@@ -208,6 +209,11 @@ class Run:
     def audit(self) -> Audit | None:
         """The findings of ``audit.json``."""
         return self._record("audit.json", Audit)
+
+    @cached_property
+    def audit_history(self) -> pd.DataFrame | None:
+        """What each rule said at each revision; columns as in :class:`~pgvitals.audit_history.Told`."""
+        return self._table("audit_history.parquet")
 
     @cached_property
     def impacts(self) -> tuple[Impact, ...]:

@@ -1,6 +1,7 @@
 """Charts for the report and the notebooks: each takes records or tables of a run and returns a figure."""
 
 from pgvitals.report.charts.canvas import WIDE, Chart, svg
+from pgvitals.report.charts.compliance import audit_heatmap
 from pgvitals.report.charts.dataset import tenant_sizes
 from pgvitals.report.charts.history import history
 from pgvitals.report.charts.impact import impact_ratios
@@ -17,6 +18,7 @@ __all__ = [
     "Chart",
     "after_or_in_turns",
     "alike_or_weighted",
+    "audit_heatmap",
     "batches",
     "chains",
     "cities",
