@@ -166,9 +166,18 @@ def databases(server: Server) -> set[str]:
         return {name for (name,) in conn.execute("select datname from pg_database").fetchall()}
 
 
+def not_void(impact: Measure, start: str, end: str) -> Impact:
+    """Measured again where the placebo says that the machine itself changed meanwhile."""
+    for _ in range(4):
+        found = impact(start, end, {"by_code": BY_CODE})
+        if found.contrasts[0].verdict != "void":
+            break
+    return found
+
+
 def test_a_needed_index_makes_its_lookup_faster(impact: Measure, server: Server) -> None:
     before = databases(server)
-    found = impact("tables", "indexed", {"by_code": BY_CODE})
+    found = not_void(impact, "tables", "indexed")
     (contrast,) = found.contrasts
     assert contrast.verdict == "faster"
     assert contrast.typical_ratio < 0.5
@@ -184,7 +193,7 @@ def test_a_needed_index_makes_its_lookup_faster(impact: Measure, server: Server)
 
 
 def test_a_dropped_index_makes_its_lookup_slower(impact: Measure) -> None:
-    found = impact("empty", "dropped", {"by_code": BY_CODE})
+    found = not_void(impact, "empty", "dropped")
     (contrast,) = found.contrasts
     assert contrast.verdict == "slower"
     assert contrast.typical_ratio > 2
