@@ -24,7 +24,7 @@ from pathlib import Path
 from pgvitals.errors import AuditError
 
 _HEAD = re.compile(r"^-- (?P<kind>given|defect|cure|lookalike)(?:: (?P<title>.+))?$")
-_TOLD = re.compile(r"^-- server: (?P<name>[a-z_.]+) = (?P<value>.*)$", re.MULTILINE)
+_TOLD = re.compile(r"^-- server: (?P<name>[a-z_.]+) =(?P<value>.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

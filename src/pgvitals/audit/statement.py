@@ -90,6 +90,11 @@ def question(sql: str, checked: str, terms: str = "") -> str:
     return _sent("\n".join(parts))
 
 
+def listing(sql: str) -> str:
+    """A query on the vocabulary, for its rows."""
+    return _sent(f"{_with(sql)}\n{sql}")
+
+
 def together(rules: Mapping[str, tuple[str, str]]) -> str:
     """The statement that asks several rules at once, for (id, object) rows; of each its query and its terms."""
     asked = [

@@ -136,6 +136,8 @@ class _Bench:
         rule = self.rule
         bad, good = rule.bad, rule.good
         with self._schema(bad + good):
+            if rule.of_server:
+                self._told = told_settings(good)  # the server that it is tried on need not be a good one
             before = self.ask()
             noise = alarms(self.conn, self.system, others)
             self.run("bad.sql", bad)

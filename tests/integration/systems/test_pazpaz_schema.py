@@ -292,6 +292,9 @@ def test_the_application_s_conflict_check_uses_the_index_on_plain_columns(head: 
         ("appointments", {"scheduled_end": HOURS[0]}, "ck_appointments_end_after_start"),
         ("services", {"default_duration_minutes": 0}, "ck_services_duration_positive"),
         ("sessions", {"duration_minutes": 0}, "ck_sessions_duration_positive"),
+        ("sessions", {"amendment_count": -1}, "ck_sessions_amendment_count_not_negative"),
+        ("appointments", {"status": "Cancelled"}, "ck_appointments_status_known"),
+        ("services", {"price": -1}, "ck_services_price_not_negative"),
     ],
 )
 def test_a_row_that_is_wrong_in_one_value_is_refused_by_the_named_check(

@@ -50,6 +50,17 @@ primary_keys as (
   from tables as t
   join pg_catalog.pg_constraint as k on k.conrelid = t.oid and k.contype = 'p'
 ),
+-- Each table in one row: the columns of its primary key, null if it has none, and those that can be written.
+table_parts as (
+  select t.oid as table_oid,
+    array_agg(c.quoted order by array_position(k.attnums, c.attnum)) filter (where c.attnum = any (k.attnums)) as key,
+    array_agg(c.type order by array_position(k.attnums, c.attnum)) filter (where c.attnum = any (k.attnums)) as key_types,
+    array_agg(c.quoted order by c.attnum) filter (where not c.is_generated) as writable
+  from tables as t
+  join columns as c on c.table_oid = t.oid
+  left join primary_keys as k on k.table_oid = t.oid
+  group by t.oid
+),
 -- keys: one text a key column: the column number or the expression, with opclass, collation and
 -- options, so that two equal texts order rows alike. included: numbers of INCLUDE columns, sorted.
 -- storage_options change what an index answers, but for a B-tree, where they are about its size.

@@ -5,6 +5,14 @@ trails as (
   from tables as t
   where t.name = %(audit_table)s and not t.is_partition
 ),
+-- The column of the trail that says who.
+trail_actors as (
+  select distinct on (t.oid) t.oid as table_oid, c.attnum, c.quoted
+  from trails as t
+  join columns as c on c.table_oid = t.oid
+  where c.name ~* '(^|_)(actor|user|account|principal|by|who)(_|$)' and c.name !~* '(agent|_ref$)'
+  order by t.oid, c.attnum
+),
 -- Tables whose changes have to be recorded: those that the policy names, and every table with health data if the
 -- policy names a trail.
 recorded as (

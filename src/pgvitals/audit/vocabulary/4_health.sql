@@ -30,4 +30,23 @@ checks as (
   from columns as c
   join pg_catalog.pg_attribute as a on a.attrelid = c.table_oid and a.attnum = c.attnum
   join pg_catalog.pg_constraint as k on k.contypid = a.atttypid and k.contype = 'c'
+),
+-- What marks a row as deleted, the clearest one of each table. Is_moment: it says when.
+marks as (
+  select distinct on (c.table_oid) c.*, t.qualified as table_qualified,
+    c.base_type ~ '^timestamp' as is_moment
+  from tables as t
+  join columns as c on c.table_oid = t.oid
+  where not t.is_partition and c.name in ('deleted_at', 'archived_at', 'removed_at', 'is_deleted', 'is_archived', 'deleted')
+    and c.base_type ~ '^(timestamp|date|boolean)'
+  order by c.table_oid, c.base_type ~ '^timestamp' desc, c.name
+),
+-- Tables that the law wants kept. Is_active counts as a mark here: the row stays.
+retained as (
+  select t.oid, t.name, t.qualified, coalesce(d.is_allowed, true) as is_deletable,
+    exists (select from marks as m where m.table_oid = t.oid) or exists (
+      select from columns as c where c.table_oid = t.oid and c.name in ('is_active', 'active') and c.base_type = 'boolean') as has_mark
+  from tables as t
+  left join app_commands as d on d.table_oid = t.oid and d.command = 'd'
+  where t.name = any (%(retention_tables)s) and not t.is_partition
 )

@@ -19,6 +19,9 @@ select
     when %(primary_key)s = 'uuid'
       then format('alter table %s add column id uuid not null default gen_random_uuid(), add primary key (id%s);',
         t.qualified, t.partition_names)
+    when %(primary_key)s = 'any'
+      then format('alter table %s add column id bigint generated always as identity, add primary key (id%s);',
+        t.qualified, t.partition_names)
     else format(E'-- between the two statements the application fills the column with ULIDs\n'
       'alter table %1$s add column id varchar(26);\nalter table %1$s add primary key (id%2$s);',
       t.qualified, t.partition_names)

@@ -7,7 +7,8 @@
 -- answers: DB-001
 -- subject: primary keys
 -- promise: each keeps the convention of system.toml
--- checked: select count(*) as checked from own_keys
+-- checked: select count(*) as checked,
+--   case %(primary_key)s when 'any' then 'system.toml names no convention' end as not_applicable from own_keys
 select
   k.qualified as object,
   format('the primary key is %s, the convention is %s', k.description, %(primary_key)s::text) as detail,

@@ -5,6 +5,7 @@ own_keys as (
     string_agg(c.quoted, ', ' order by array_position(k.attnums, c.attnum)) as names,
     string_agg(c.quoted || ' ' || c.type, ', ' order by array_position(k.attnums, c.attnum)) as description,
     bool_or(case %(primary_key)s
+      when 'any' then true
       when 'uuid' then c.base_type = 'uuid'
       else c.base_type in ('character(26)', 'character varying(26)') or c.base_type ~ '(^|\.)ulid$' end) as keeps
   from tables as t

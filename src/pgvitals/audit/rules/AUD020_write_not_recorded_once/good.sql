@@ -1,0 +1,1 @@
+drop trigger audit_once_more on rule_test.clients;

@@ -1,0 +1,1 @@
+alter table rule_test.visits validate constraint ck_minutes;

@@ -1,0 +1,4 @@
+create table rule_test.visits (
+  id uuid primary key,
+  starts_at timestamp not null
+);

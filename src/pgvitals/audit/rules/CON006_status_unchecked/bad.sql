@@ -1,0 +1,4 @@
+create table rule_test.visits (
+  id uuid primary key,
+  status varchar(50) not null default 'scheduled'
+);

@@ -1,0 +1,4 @@
+create table rule_test.tokens (
+  id uuid primary key,
+  rotation_count int not null check (rotation_count > -1)
+);

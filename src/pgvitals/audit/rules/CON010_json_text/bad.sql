@@ -1,0 +1,4 @@
+create table rule_test.documents (
+  id uuid primary key,
+  attributes json
+);

@@ -1,0 +1,4 @@
+create table rule_test.patients (
+  id uuid primary key,
+  date_of_birth date not null
+);

@@ -1,0 +1,3 @@
+-- server: ssl = off
+-- server: listen_addresses = *
+select;

@@ -1,0 +1,2 @@
+-- server: ssl = on
+select;

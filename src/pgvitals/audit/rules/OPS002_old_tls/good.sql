@@ -1,0 +1,2 @@
+-- server: ssl_min_protocol_version = TLSv1.3
+select;

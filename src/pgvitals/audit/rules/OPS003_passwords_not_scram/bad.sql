@@ -1,0 +1,2 @@
+-- server: password_encryption = md5
+select;

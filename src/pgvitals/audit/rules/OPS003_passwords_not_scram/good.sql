@@ -1,0 +1,2 @@
+-- server: password_encryption = scram-sha-256
+select;

@@ -1,0 +1,2 @@
+-- server: log_parameter_max_length = 0
+select;

@@ -1,0 +1,2 @@
+-- server: data_checksums = off
+select;

@@ -1,0 +1,3 @@
+-- lookalike: they are on
+-- server: data_checksums = on
+select;

@@ -1,0 +1,2 @@
+-- server: fsync = on
+select;

@@ -1,0 +1,1 @@
+create role rule_test_admin login superuser;

@@ -1,0 +1,1 @@
+alter role rule_test_admin nosuperuser;

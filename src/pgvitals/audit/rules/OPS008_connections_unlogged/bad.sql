@@ -1,0 +1,3 @@
+-- server: log_connections = off
+-- server: log_disconnections = on
+select;

@@ -1,0 +1,3 @@
+-- server: log_connections = on
+-- server: log_disconnections = on
+select;

@@ -1,0 +1,4 @@
+create table rule_test.notes (
+  id uuid primary key,
+  is_deleted boolean not null default false
+);

@@ -1,0 +1,3 @@
+alter table rule_test.notes drop column is_deleted, add column deleted_at timestamptz;
+create policy everybody on rule_test.notes using (deleted_at is null);
+alter table rule_test.notes enable row level security, force row level security;
