@@ -180,6 +180,21 @@ def test_a_change_that_shows_on_one_clone_only_is_inconclusive():
     assert contrast(logs[:30], logs[:30], 0.05, restarts=clones[:30]).verdict == "slower"
 
 
+def test_a_clone_that_hardly_had_a_quiet_round_denies_nothing():
+    logs = np.concatenate([spread_around(1.3, 30), [-0.01, -0.02, -0.01]])
+    assert contrast(logs, logs, 0.05, restarts=[0] * 30 + [1] * 3).verdict == "slower"
+
+
+def test_clones_deny_a_real_change_no_more_often_than_intervals_miss():
+    """Of nine clones with a few noisy rounds each, some show the other side of 1 by chance."""
+    rng = np.random.default_rng(3)
+    clones = np.repeat(np.arange(9), 16)
+    found = [rng.normal(math.log(1.1), 0.2, clones.size) for _ in range(100)]
+    medians = [[np.median(logs[clones == clone]) for clone in range(9)] for logs in found]
+    assert sum(min(each) < 0 for each in medians) > 20
+    assert sum(contrast(logs, logs, 0.05, restarts=clones).p95.recurs for logs in found) >= 98
+
+
 def test_holm_is_the_step_down_procedure():
     assert holm([0.01, 0.04, 0.03, 0.005], 0.05).tolist() == [True, False, False, True]
     assert holm([0.02, 0.005, 0.011, 0.13], 0.05).tolist() == [True, True, True, False]

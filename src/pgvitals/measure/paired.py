@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from pgvitals.lab.database import Database
 from pgvitals.measure.noise import NoiseProbe
-from pgvitals.measure.pinning import Core, one_core
+from pgvitals.measure.pinning import one_core
 from pgvitals.measure.runner import Call, Runner
 from pgvitals.measure.sampler import quiet_collector
 from pgvitals.profile import LEAST_ROUNDS
@@ -94,43 +94,32 @@ def visit(
                 core = connected.enter_context(one_core(rng))
                 pinned &= all(core.join(each.connection) for each in runners.values())
                 _warm_up(runners, arms)
-            watch = _Watch(core)
+            probe = NoiseProbe(core)
             for position in rng.permutation(len(keys)):
                 each = arms[keys[position]]
                 order = orders[len(each)][number]
                 found[keys[position]].append(_round(runners, each, order, per_arm, first + number))
-            noise.append(watch.read())
+            noise.append(probe.read())
             done(first + number + 1)
     return Visited(latencies=found, noise=noise, pinned=pinned)
 
 
 def quiet(noise: Sequence[BatchNoise]) -> BoolArray:
-    """Rounds without CPU pressure, or whose core others left alone; all where too few are left to say anything.
+    """Rounds without CPU pressure, or whose core others left alone; where those are fewer, the quietest half.
 
-    Latencies are not looked at. Where noise cannot be avoided, the placebo and the intervals have to tell.
+    Latencies are not looked at. Where noise cannot be avoided, the placebo and the intervals have to tell: twice as
+    many rounds that are disturbed say more than a few that are not.
     """
-    limit = Limits().cpu_pressure
-    kept = np.array([each.cpu_pressure is None or each.cpu_pressure < limit for each in noise], dtype=np.bool_)
-    return kept if kept.sum() >= LEAST_ROUNDS else np.ones_like(kept)
+    pressure = np.array([each.cpu_pressure or 0.0 for each in noise])
+    least = min(len(pressure), max(LEAST_ROUNDS, -(-len(pressure) // 2)))
+    kept = pressure < Limits().cpu_pressure
+    kept[np.argsort(pressure, kind="stable")[:least]] = True
+    return kept
 
 
 def stacked(latencies: Sequence[tuple[FloatArray, ...]], group: Sequence[int]) -> Rounds:
     """The rounds of one query as arrays; ``group`` has one entry a round."""
     return Rounds(arms=tuple(np.array(arm) for arm in zip(*latencies, strict=True)), group=np.array(group))
-
-
-class _Watch:
-    """Watches a round: construct before it, :meth:`read` after it."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._probe = NoiseProbe()
-        self._mark = core.mark()
-
-    def read(self) -> BatchNoise:
-        taken = self._core.taken(self._mark)
-        noise = self._probe.read()
-        return noise if taken is None else replace(noise, cpu_pressure=taken)
 
 
 def _round(

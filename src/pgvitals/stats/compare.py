@@ -35,7 +35,7 @@ class Estimate:
     ratio: float
     interval: Interval | None  # None with too few rounds for its confidence
     p_value: float  # of "not beyond the margin"
-    recurs: bool  # every restart shows the same side of 1 as the ratio
+    recurs: bool  # no restart is sure that there is nothing beyond the margin on the ratio's side of 1
     verdict: Change
 
 
@@ -129,8 +129,10 @@ def contrast(
         margin: 0.03 on one heap, 0.05 between clones.
         alpha: chance of a wrong interval, of each estimator.
         same_margin: how far apart two arms may be and still count as the same.
-        restarts: for each round the clone or server start it ran on. If given, slower and faster have
-            to show in every one of them (their median ratio lies on that side of 1).
+        restarts: for each round the clone or server start it ran on. If given, none of them may deny what all
+            say together: their own rounds, by themselves, must not show that there is nothing beyond the margin (a
+            signed-rank test at ``alpha``, divided by their number). One unlucky clone is no change; a clone that
+            hardly had a quiet round denies nothing.
 
     Sources: Hodges and Lehmann (1963); Wilcoxon (1945); Kalibera and Jones (2013).
 
@@ -234,7 +236,8 @@ def _estimate(
 ) -> Estimate:
     centre, bounds = hodges_lehmann(logs, confidence)
     slower, faster = math.log1p(margin), math.log1p(-margin)
-    recurs = all(np.sign(np.median(logs[group])) == np.sign(centre) for group in groups)
+    denial = (1 - confidence) / len(groups)
+    recurs = not any(_denies(logs[group], centre, slower, faster, denial) for group in groups)
     verdict: Change = "inconclusive"
     if bounds is not None:
         if bounds.low > slower or bounds.high < faster:
@@ -251,6 +254,12 @@ def _estimate(
         recurs=recurs,
         verdict=verdict,
     )
+
+
+def _denies(logs: FloatArray, centre: float, slower: float, faster: float, alpha: float) -> bool:
+    """Whether one restart is sure that there is nothing beyond the margin on the side of ``centre``."""
+    p = signed_rank_p(logs, slower, "less") if centre > 0 else signed_rank_p(logs, faster, "greater")
+    return p <= alpha
 
 
 def _hold(estimate: Estimate, rejected: bool) -> Estimate:

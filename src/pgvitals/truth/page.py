@@ -54,7 +54,7 @@ def noise_told(sittings: Sequence[Sitting]) -> str:
         f"load average {min(s.load for s in sittings):.1f} to {max(s.load for s in sittings):.1f}",
     ]
     if pressure:
-        told.append(f"CPU pressure, median of a sitting, {min(pressure):.1%} to {max(pressure):.1%}")
+        told.append(f"others took {min(pressure):.1%} to {max(pressure):.1%} of the core (median of a sitting)")
     if steal:
         told.append(f"steal at most {max(steal):.1%}")
     return f"{'; '.join(told)}."

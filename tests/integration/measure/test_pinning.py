@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pgvitals.lab import Database
+from pgvitals.measure.noise import NoiseProbe
 from pgvitals.measure.pinning import one_core
 
 RNG = np.random.default_rng(1)
@@ -25,12 +26,14 @@ def test_client_and_backends_share_a_core_and_the_client_is_free_again_after_it(
             assert core.join(other)
             for process in (0, one.info.backend_pid, other.info.backend_pid):
                 assert os.sched_getaffinity(process) == {core.number}
-            mark = core.mark()
+            mark, probe = core.mark(), NoiseProbe(core)
             one.execute("select sum(i) from generate_series(1, 100000) i")
-            taken = core.taken(mark)
+            seen, taken = probe.read().cpu_pressure, core.taken(mark)
         assert os.sched_getaffinity(0) == before
     assert taken is not None
     assert 0 <= taken <= 1
+    assert seen is not None
+    assert 0 <= seen <= 1
 
 
 @pytest.mark.parametrize(("host", "pid"), [("127.0.0.1", 1), ("/run/elsewhere", 1), ("/run/elsewhere", 2**22 + 1)])
