@@ -34,7 +34,7 @@ def checklist_table(checklist: Checklist, audit: Audit) -> Table:
 def _evidence(each: Answer) -> str:
     """The loudest rule's evidence, and how many more there are; why there is none."""
     if not each.results:
-        return f"[dim]{escape(each.item.limits)}[/]"
+        return f"[dim]{escape(each.remark)}[/]"
     first, *rest = each.results
     told = f"{first.rule} ({first.system}): {first.evidence}"
     passed = sum(result.outcome is Outcome.PASS for result in rest)

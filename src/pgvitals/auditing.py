@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,8 @@ import sqlalchemy as sa
 
 from pgvitals.audit import run as audit_run
 from pgvitals.audit.checklist import Checklist
-from pgvitals.audit.engine import EngineRule, Target, ask_engine, load_engine_rules
-from pgvitals.audit.engine.target import make_url, url_of
-from pgvitals.audit.engine.watch import Request
+from pgvitals.audit.engine import EngineRule, load_engine_rules
+from pgvitals.audit.engine.target import make_url
 from pgvitals.audit.foreign import load_foreign, render_policy
 from pgvitals.audit.infer import Inferred, infer
 from pgvitals.audit.rule import Rule, load_rules
@@ -24,11 +24,9 @@ from pgvitals.audit.session import read_only
 from pgvitals.audit.settle import settle
 from pgvitals.audit.survey import Schema, survey
 from pgvitals.audit.waivers import waivers_of
-from pgvitals.errors import AuditError, LabError
+from pgvitals.audit_engines import AskedEngine, ask_with_url
+from pgvitals.errors import AuditError
 from pgvitals.lab import external
-from pgvitals.lab.attach import server_of
-from pgvitals.lab.database import Database
-from pgvitals.lab.state import load_state
 from pgvitals.report.annotations import repository_root
 from pgvitals.report.checklist_markdown import render_checklist
 from pgvitals.report.kinds import write_reports
@@ -50,6 +48,7 @@ class Asked:
 
     rules: tuple[Rule, ...] = field(default_factory=load_rules)
     engine: AskedEngine | None = None
+    engine_rules: tuple[EngineRule, ...] = field(default_factory=load_engine_rules)
     waivers: tuple[Path, ...] = ()
     baseline: Run | None = None
     fail_on: str = "P3"
@@ -59,7 +58,7 @@ class Asked:
     def config(self) -> dict[str, object]:
         """What ``run.json`` keeps of it."""
         return {
-            "rules": [rule.id for rule in self.rules],
+            "rules": [*(rule.id for rule in self.rules), *(rule.id for rule in self.engine_rules)],
             "engine": self.engine.target.name if self.engine else None,
             "waivers": [path.name for path in self.waivers],
             "baseline": self.baseline.info.name if self.baseline else None,
@@ -67,16 +66,6 @@ class Asked:
             "checklist": self.checklist.name if self.checklist else None,
             "revisions": self.revisions,
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskedEngine:
-    """An application's engine to ask about, and what the application does with it."""
-
-    target: Target
-    rules: tuple[EngineRule, ...]
-    requests: Mapping[str, Request]
-    patience_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +83,7 @@ def choose_rules(
     """The rules with these ids or families, if any are named, that answer the checklist, if there is one.
 
     Returns:
-        Those about the database, and those about an engine (none without one).
+        Those about the database, and those about engines (none where there is none to ask).
 
     Raises:
         AuditError: a name is no rule's, is about an engine that is not there, or none is left.
@@ -105,7 +94,7 @@ def choose_rules(
         if name not in known:
             raise AuditError(f"unknown rule or family {name!r}; there are: {', '.join(sorted(known))}")
         if name.startswith("APP") and not with_engine:
-            raise AuditError(f"{name} is about an application's engine; give it with --engine module:attribute")
+            raise AuditError(f"{name} is about an application's engine; give one with --engine module:attribute")
     chosen = tuple(rule for rule in ordinary if not names or {rule.id, rule.family} & set(names))
     engine = tuple(rule for rule in of_engine if with_engine and (not names or {rule.id, rule.family} & set(names)))
     if checklist:
@@ -122,50 +111,24 @@ def audit(
     *,
     kind: str,
     root: Path | None = None,
-    engine: Callable[[AskedEngine], tuple[RuleResult, ...]] | None = None,
+    engines: Callable[[], tuple[RuleResult, ...]] = tuple,
 ) -> Audit:
     """Ask the rules, and settle what their findings come to.
 
     Args:
         source: as :func:`pgvitals.audit.run.audit` takes it.
         root: of the suite, whose systems' policies are then named in the result.
-        engine: asks the rules about the application's engine, if it was asked for.
+        engines: asks the rules about the applications' engines.
     """
     known = [*(rule.id for rule in load_rules()), *(rule.id for rule in load_engine_rules())]
     waivers = waivers_of(systems, known, asked.waivers)
     found = audit_run.audit(source, systems, rules=asked.rules, kind=kind)
-    more = engine(asked.engine) if engine and asked.engine else ()
     return settle(
-        replace(found, results=(*found.results, *more), policies=_policies(systems, root)),
+        replace(found, results=(*found.results, *engines()), policies=_policies(systems, root)),
         waivers=waivers,
         baseline=asked.baseline,
         fail_on=asked.fail_on,
         today=datetime.now(UTC).date(),
-    )
-
-
-def ask_engine_of(database: Database, system: System) -> Callable[[AskedEngine], tuple[RuleResult, ...]]:
-    """Ask about the engine of a system's application, as its role; requests go to a copy of the lab, as they write.
-
-    Raises:
-        LabError: when it is asked: requests are to be made, and the lab is another machine's, which cannot be copied.
-    """
-
-    def ask(asked: AskedEngine) -> tuple[RuleResult, ...]:
-        with ExitStack() as stack:
-            there = database
-            if asked.requests:
-                if database.state_path is None:
-                    raise LabError("a lab of another machine or user cannot be copied; start one with `pgvitals up`")
-                there = stack.enter_context(server_of(load_state(database.state_path)).scratch("engine", database))
-            return _ask_engine(asked, url_of(there, system.roles.app), system.name)
-
-    return ask
-
-
-def _ask_engine(asked: AskedEngine, url: sa.URL, system: str) -> tuple[RuleResult, ...]:
-    return ask_engine(
-        asked.target, url, system=system, rules=asked.rules, patience_s=asked.patience_s, requests=asked.requests
     )
 
 
@@ -221,9 +184,7 @@ def audit_dsn(
             systems = (*policies, *(each.system for each in inferred))
             url = make_url({**params, "dbname": conn.info.dbname})
             with terminal.step(f"ask {len(asked.rules)} rules"):
-                found = audit(
-                    conn, systems, asked, kind="external", engine=lambda about: _ask_engine(about, url, "application")
-                )
+                found = audit(conn, systems, asked, kind="external", engines=partial(_foreign_engine, asked, url))
             run.writer.write("audit.json", found)
             write_checklist(run, found, asked.checklist)
         run.save()
@@ -231,6 +192,10 @@ def audit_dsn(
         run.save()
         done = load_run(run.writer.commit())
     return Foreign(run=done, audit=found, inferred=written)
+
+
+def _foreign_engine(asked: Asked, url: sa.URL) -> tuple[RuleResult, ...]:
+    return ask_with_url(asked.engine, url, asked.engine_rules) if asked.engine else ()
 
 
 def _infer(conn: psycopg.Connection[Any], policies: Iterable[System], schemas: Sequence[str]) -> list[Inferred]:

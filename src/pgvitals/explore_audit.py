@@ -67,7 +67,7 @@ def show_checklist(run: Run, name: str) -> AuditTable:
             "severity": [each.severity for each in answers],
             "outcome": [each.outcome.value if each.results else "not asked" for each in answers],
             "rules": [_rules(each) for each in answers],
-            "what no rule sees": [each.item.limits for each in answers],
+            "what no rule sees": [each.remark for each in answers],
         }
     )
     return AuditTable(rows, _NOT_AUDITED, wide=("", "rules", "what no rule sees"))

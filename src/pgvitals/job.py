@@ -14,9 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from pgvitals import notebooks
+from pgvitals.audit_engines import ask_in_lab
 from pgvitals.audit_history import FILE as HISTORY_FILE
 from pgvitals.audit_history import audit_history
-from pgvitals.auditing import Asked, ask_engine_of, write_checklist
+from pgvitals.auditing import Asked, write_checklist
 from pgvitals.auditing import audit as ask_rules
 from pgvitals.child import dies_with_parent
 from pgvitals.dataset.describe import describe
@@ -271,8 +272,14 @@ def _load_test(request: Request, database: Database, run: Recording) -> Load:
 
 def _audit(request: Request, database: Database, run: Recording, asked: Asked) -> Audit:
     with request.terminal.step("audit"):
-        engine = ask_engine_of(database, request.systems[0])
-        found = ask_rules(database.connect, request.systems, asked, kind="lab", root=request.suite.root, engine=engine)
+        found = ask_rules(
+            database.connect,
+            request.systems,
+            asked,
+            kind="lab",
+            root=request.suite.root,
+            engines=lambda: ask_in_lab(database, request.systems, asked.engine, asked.engine_rules),
+        )
     if asked.revisions:
         _audit_history(request, database, run, asked)
     run.writer.write("audit.json", found)

@@ -39,6 +39,13 @@ class Roles(_Policy):
     app: str = Identifier
 
 
+class Application(_Policy):
+    """The application's own code that the audit asks about, as ``file.py:attribute`` in the system's folder."""
+
+    engine: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")
+    requests: str = Field(default="", pattern=r"^([^:]+\.py:[A-Za-z_][A-Za-z0-9_]*)?$")
+
+
 class Impact(_Policy):
     """A pair of revisions whose difference the main job measures."""
 
@@ -85,6 +92,7 @@ class System(_Policy):
     """Where health data is encrypted: in each column of ``phi_columns``, or beneath the database only."""
     documented_constraints: tuple[DocumentedConstraint, ...] = ()
     impact: tuple[Impact, ...] = ()
+    application: Application | None = None
 
     @property
     def dataset_path(self) -> Path:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from psycopg.conninfo import conninfo_to_dict
 
 from pgvitals.audit.docs import generate
+from pgvitals.audit.engine.target import make_url
+from pgvitals.audit.engine.trial import try_engine_rules
 from pgvitals.audit.selftest import selftest as run_selftest
 from pgvitals.cli import run_app
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database, start_server
-from pgvitals.results.outcome import EXIT_CODES
+from pgvitals.results.outcome import EXIT_CODES, Outcome
 from pgvitals.suite import find_suite
 from pgvitals.terminal import Terminal
 
@@ -33,11 +36,17 @@ def selftest() -> None:
     terminal = Terminal()
     with _scratch() as database, terminal.step("inject the defect of every rule"):
         score = run_selftest(database)
+        engines = try_engine_rules(make_url(conninfo_to_dict(database.conninfo())))
     for what, names in (("missed", score.missed), ("not cured", score.uncured), ("false alarm", score.false_alarms)):
         for name in names:
             terminal.line(f"{what}: {name}")
+    wrong = [trial.rule.id for trial in engines if not (trial.found and trial.is_silent)]
+    for name in wrong:
+        terminal.line(f"does not tell its engines apart: {name}")
     terminal.line(str(score))
-    raise typer.Exit(EXIT_CODES[score.outcome])
+    found = sum(trial.found for trial in engines)
+    terminal.line(f"{len(engines)} rules about engines: {found} of {len(engines)} defects found")
+    raise typer.Exit(EXIT_CODES[Outcome.FAIL if wrong else score.outcome])
 
 
 @app.command()

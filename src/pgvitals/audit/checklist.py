@@ -1,8 +1,9 @@
 """Checklists that others wrote, answered by rules: an audit's own ids, HIPAA safeguards, CIS sections.
 
 A checklist is a TOML file: ``title``, ``cites`` (which key of a rule's header names its items: ``answers``, ``hipaa``
-or ``cis``) and ``[[item]]`` tables with ``id``, ``title``, and if need be ``severity`` and ``limits``, what of the item
-no rule can see. Which rules answer an item stands in their headers alone. A rule that cites 4.7 answers the item 4 too.
+or ``cis``) and ``[[item]]`` tables with ``id``, ``title``, and if need be ``severity``, ``limits``, what of the item no
+rule can see, and ``needs``, what it takes to ask its rules. Which rules answer an item stands in their headers alone. A
+rule that cites 4.7 answers the item 4 too.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Item(BaseModel):
     title: str = Field(min_length=1)
     severity: Literal["", "P0", "P1", "P2", "P3"] = ""
     limits: str = ""
+    needs: str = ""
 
 
 class Checklist(BaseModel):
@@ -83,6 +85,11 @@ class Answer:
     item: Item
     outcome: Outcome
     results: tuple[RuleResult, ...]
+
+    @property
+    def remark(self) -> str:
+        """What no rule sees of the item, or what it takes to ask any."""
+        return self.item.limits if self.results else self.item.needs or self.item.limits
 
     @property
     def severity(self) -> str:

@@ -47,7 +47,7 @@ def _table(checklist: Checklist, rules: Sequence[Described]) -> Iterator[str]:
     for item in checklist.item:
         asks, tries = (_named(checklist, item, rules, tries=tries) for tries in (False, True))
         name = item.title + (f" ({item.severity})" if item.severity else "")
-        yield f"| {item.id} | {name} | {asks or '–'} | {tries or '–'} | {item.limits} |"
+        yield f"| {item.id} | {name} | {asks or '–'} | {tries or '–'} | {item.limits or item.needs} |"
     yield ""
 
 

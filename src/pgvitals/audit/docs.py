@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict
+
 from pgvitals.audit.coverage import coverage_page
+from pgvitals.audit.engine import EngineRule, load_engine_rules
+from pgvitals.audit.engine.docs import engine_pages
+from pgvitals.audit.engine.target import make_url
 from pgvitals.audit.rule import Rule, load_rules
 from pgvitals.audit.trial import Trial, trying
 from pgvitals.errors import AuditError
@@ -59,6 +64,7 @@ def generate(
     Args:
         database: one of ours, in which the rules are tried.
         check: change nothing, only tell.
+        rules: the pages of these alone; all there are, those about engines and the coverage too, if None.
 
     Returns:
         The names of the files that were (with ``check``: would be) written or removed.
@@ -67,7 +73,15 @@ def generate(
         AuditError: a rule does not find its own defect, or the folder cannot be written.
     """
     with trying(database) as attempt:
-        pages = _pages([attempt(rule, cases=False) for rule in (load_rules() if rules is None else rules)])
+        trials = [attempt(rule, cases=False) for rule in (load_rules() if rules is None else rules)]
+    pages = {f"{trial.rule.id}.md": _page(trial) for trial in trials}
+    tried = [trial.rule for trial in trials]
+    if rules is None:
+        of_engine = load_engine_rules()
+        pages |= engine_pages(make_url(conninfo_to_dict(database.conninfo())))
+        pages |= {"coverage.md": coverage_page([*tried, *of_engine]), "README.md": _index([*tried, *of_engine])}
+    else:
+        pages["README.md"] = _index(tried)
     try:
         present = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")}
         drifted = sorted(name for name in {*pages, *present} if pages.get(name) != present.get(name))
@@ -83,15 +97,7 @@ def generate(
     return tuple(drifted)
 
 
-def _pages(trials: Sequence[Trial]) -> dict[str, str]:
-    return {
-        "README.md": _index([trial.rule for trial in trials]),
-        "coverage.md": coverage_page([trial.rule for trial in trials]),
-        **{f"{t.rule.id}.md": _page(t) for t in trials},
-    }
-
-
-def _index(rules: Sequence[Rule]) -> str:
+def _index(rules: Sequence[Rule | EngineRule]) -> str:
     rows = [f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} | {_answers(rule)} |" for rule in rules]
     return "\n".join(
         [
@@ -99,6 +105,7 @@ def _index(rules: Sequence[Rule]) -> str:
             "",
             "`pgvitals audit` asks each of these about each system. Every rule answers with its evidence, also when",
             "it passes. These pages are generated from the rules and from real runs of their `bad.sql` and `good.sql`.",
+            "Those of the family APP are about an application's engine, and asked with `--engine`.",
             "[Which safeguards they answer](coverage.md), of HIPAA among others, and which no database can answer.",
             "",
             "| rule | severity | finds | answers |",
@@ -170,5 +177,5 @@ def _sql(text: str) -> list[str]:
     return ["```sql", text, "```"]
 
 
-def _answers(rule: Rule) -> str:
+def _answers(rule: Rule | EngineRule) -> str:
     return ", ".join(rule.references)

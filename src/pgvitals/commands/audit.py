@@ -24,8 +24,8 @@ from pgvitals.errors import AuditError, SuiteError
 from pgvitals.terminal import Terminal
 
 if TYPE_CHECKING:
-    from pgvitals.audit.engine import EngineRule
-    from pgvitals.auditing import Asked, AskedEngine, Foreign
+    from pgvitals.audit_engines import AskedEngine
+    from pgvitals.auditing import Asked, Foreign
     from pgvitals.results.records import Audit
     from pgvitals.results.rundir import Run
     from pgvitals.suite import Suite
@@ -121,7 +121,9 @@ def audit(
             if given:
                 raise AuditError(f"{option} goes with --dsn, the database that it is about")
         request = make_request(terminal, profile, system, postgres, None, out)
-        asked = _asked(rule, checklist, waivers, baseline, fail_on, engine, requests, patience)
+        has_engine = engine is not None or any(each.application for each in request.systems)
+        asked = _asked(rule, checklist, waivers, baseline, fail_on, has_engine=has_engine)
+        asked = replace(asked, engine=_engine(engine, requests, patience))
         asked = replace(asked, revisions=revisions)
         if asked.engine and len(request.systems) != 1:
             raise AuditError("--engine: whose application is it? Name one system with --system")
@@ -137,7 +139,8 @@ def audit(
     ):
         if refused:
             raise AuditError(f"{option} and --dsn exclude each other: --dsn names the database, as it is")
-    asked = _asked(rule, checklist, waivers, baseline, fail_on, engine, requests, patience)
+    asked = _asked(rule, checklist, waivers, baseline, fail_on, has_engine=engine is not None)
+    asked = replace(asked, engine=_engine(engine, requests, patience))
     from pgvitals.auditing import audit_dsn
 
     foreign = audit_dsn(
@@ -161,22 +164,19 @@ def _asked(
     waivers: list[Path] | None,
     baseline: str | None,
     fail_on: str,
-    engine: str | None,
-    requests: str | None,
-    patience: float | None,
+    *,
+    has_engine: bool,
 ) -> Asked:
     from pgvitals.audit.checklist import load_checklist
     from pgvitals.audit.settle import require_severity
     from pgvitals.auditing import Asked, choose_rules
 
     require_severity(fail_on)
-    if engine is None and (requests is not None or patience is not None):
-        raise AuditError("--requests and --patience go with --engine, the engine that they are about")
     chosen = load_checklist(checklist) if checklist else None
-    ordinary, of_engine = choose_rules(rules or [], chosen, with_engine=engine is not None)
+    ordinary, of_engine = choose_rules(rules or [], chosen, with_engine=has_engine)
     return Asked(
         rules=ordinary,
-        engine=_engine(engine, of_engine, requests, patience) if engine else None,
+        engine_rules=of_engine,
         waivers=tuple(waivers or ()),
         baseline=find_run(baseline) if baseline else None,
         fail_on=fail_on,
@@ -184,14 +184,17 @@ def _asked(
     )
 
 
-def _engine(engine: str, rules: tuple[EngineRule, ...], requests: str | None, patience: float | None) -> AskedEngine:
+def _engine(engine: str | None, requests: str | None, patience: float | None) -> AskedEngine | None:
+    if engine is None:
+        if requests is not None or patience is not None:
+            raise AuditError("--requests and --patience go with --engine, the engine that they are about")
+        return None
     from pgvitals.audit.engine import load_target
     from pgvitals.audit.engine.ask import PATIENCE_S, load_requests
-    from pgvitals.auditing import AskedEngine
+    from pgvitals.audit_engines import AskedEngine
 
     return AskedEngine(
         target=load_target(engine),
-        rules=rules,
         requests=load_requests(requests) if requests else {},
         patience_s=PATIENCE_S if patience is None else patience,
     )

@@ -56,9 +56,9 @@ def _item(each: Answer) -> Iterator[str]:
     for result in each.results:
         yield from _evidence(result)
     if not each.results:
-        yield f"- No rule was asked. {text(each.item.limits)}".rstrip()
-    elif each.item.limits:
-        yield f"- Not looked at: {text(each.item.limits)}"
+        yield f"- No rule was asked. {text(each.remark)}".rstrip()
+    elif each.remark:
+        yield f"- Not looked at: {text(each.remark)}"
     script = remediation(finding for result in each.results for finding in result.findings)
     yield from ["**Remediation:**", "", fenced(script, "sql")] if script else ["**Remediation:** N/A"]
 
