@@ -24,6 +24,12 @@ from pgvitals.system import System
 SERVER = "server"
 """What stands for a system in the results of a rule that is asked of the server, once."""
 
+_UNCOUNTED = (
+    "select pg_catalog.set_config('track_counts', 'off', true) from pg_catalog.pg_roles "
+    "where rolname = current_user and rolsuper"
+)
+"""What a probe scans is no workload, by which unused indexes are known; nobody but a superuser may keep it out."""
+
 
 class Ask(Protocol):
     """Ask one rule about a system. ``told`` are settings of the server that are taken as told, and not asked."""
@@ -137,6 +143,7 @@ def _look(conn: psycopg.Connection[Any], rule: Rule, system: System, told: Mappi
         with conn.transaction(force_rollback=True):
             if rule.writes:
                 conn.execute("set transaction read write")
+                conn.execute(_UNCOUNTED)
             return rule.probe(conn, system)
     known = server_parameters(told) if rule.of_server else parameters(system)
     with conn.transaction():
