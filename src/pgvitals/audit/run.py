@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.rows import dict_row
 
+from pgvitals.audit.probes.attempt import uncounted
 from pgvitals.audit.rule import OLDEST, Looked, Rule, load_rules
 from pgvitals.audit.session import SETTINGS, Source, read_only
 from pgvitals.audit.statement import Parameters, parameters, server_parameters
@@ -23,12 +24,6 @@ from pgvitals.system import System
 
 SERVER = "server"
 """What stands for a system in the results of a rule that is asked of the server, once."""
-
-_UNCOUNTED = (
-    "select pg_catalog.set_config('track_counts', 'off', true) from pg_catalog.pg_roles "
-    "where rolname = current_user and rolsuper"
-)
-"""What a probe scans is no workload, by which unused indexes are known; nobody but a superuser may keep it out."""
 
 
 class Ask(Protocol):
@@ -143,7 +138,7 @@ def _look(conn: psycopg.Connection[Any], rule: Rule, system: System, told: Mappi
         with conn.transaction(force_rollback=True):
             if rule.writes:
                 conn.execute("set transaction read write")
-                conn.execute(_UNCOUNTED)
+                uncounted(conn)
             return rule.probe(conn, system)
     known = server_parameters(told) if rule.of_server else parameters(system)
     with conn.transaction():

@@ -82,3 +82,14 @@ def role_exists(conn: psycopg.Connection[Any], name: str) -> bool:
     """Whether there is such a role."""
     row = conn.execute("select exists (select from pg_catalog.pg_roles where rolname = %s)", (name,)).fetchone()
     return bool(row and row[0])
+
+
+def uncounted(conn: psycopg.Connection[Any]) -> None:
+    """Keep what the transaction scans out of the statistics, by which unused indexes are known: it is no workload.
+
+    Only a superuser may; anybody else's probes leave some scans behind.
+    """
+    conn.execute(
+        "select pg_catalog.set_config('track_counts', 'off', true) from pg_catalog.pg_roles "
+        "where rolname = current_user and rolsuper"
+    )

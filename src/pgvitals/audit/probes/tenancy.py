@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pgvitals.audit.probes.attempt import Attempt, acting, attempt, role_exists, statement
+from pgvitals.audit.probes.attempt import Attempt, acting, attempt, role_exists, statement, uncounted
 from pgvitals.audit.probes.tables import Table, members
 from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
@@ -124,6 +124,7 @@ def fresh(conn: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
     """A connection in which no setting of ours was ever set: where one was, it is empty and no longer unset."""
     with psycopg.connect(**conn.info.get_parameters(), password=conn.info.password) as made:  # type: ignore[arg-type]
         made.read_only = True
+        uncounted(made)
         yield made
 
 

@@ -1,0 +1,1 @@
+alter table rule_test.visits alter column id type bigint;
