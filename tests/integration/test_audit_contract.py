@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pgvitals.audit.docs import generate
 from pgvitals.audit.rule import Rule, load_rule, load_rules
 from pgvitals.audit.selftest import score, selftest
-from pgvitals.audit.trial import Trial, Try, try_rule, trying
+from pgvitals.audit.trial import Trial, try_rule, trying
 from pgvitals.errors import AuditError, GuardError
 from pgvitals.lab import Database, Server, guard
 from pgvitals.results.outcome import Outcome
@@ -26,14 +27,15 @@ def lab(server: Server) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def attempt(lab: Database) -> Iterator[Try]:
-    with trying(lab) as made:
-        yield made
+def tried(lab: Database) -> Iterator[Callable[[Rule], Trial]]:
+    """The trial of a rule, made once."""
+    with trying(lab) as attempt:
+        yield cache(lambda rule: attempt(rule, others=RULES))
 
 
 @pytest.fixture(scope="module", params=RULES, ids=lambda rule: rule.id)
-def trial(request: pytest.FixtureRequest, attempt: Try) -> Trial:
-    return attempt(request.param, others=RULES)
+def trial(request: pytest.FixtureRequest, tried: Callable[[Rule], Trial]) -> Trial:
+    return tried(request.param)
 
 
 def test_an_empty_schema_is_no_violation(trial: Trial) -> None:
@@ -145,8 +147,8 @@ def test_the_self_test_names_what_other_rules_say_about_a_cure(lab: Database) ->
     assert str(result).startswith(f"1 rules: {found} of {found} defects found, 0 false alarms")
 
 
-def test_the_rule_pages_are_what_the_rules_say_now(lab: Database) -> None:
-    assert generate(lab, DOCS, check=True) == ()
+def test_the_rule_pages_are_what_the_rules_say_now(lab: Database, tried: Callable[[Rule], Trial]) -> None:
+    assert generate(lab, DOCS, check=True, tried=tried) == ()
 
 
 def test_pages_are_written_once_and_stale_ones_removed(lab: Database, tmp_path: Path) -> None:

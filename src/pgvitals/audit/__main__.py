@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +14,11 @@ from pgvitals.audit.docs import generate
 from pgvitals.audit.engine.target import make_url
 from pgvitals.audit.engine.trial import try_engine_rules
 from pgvitals.audit.selftest import selftest as run_selftest
+from pgvitals.audit.selftest import with_systems
 from pgvitals.cli import run_app
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database, start_server
+from pgvitals.lab.migrate import upgrade
 from pgvitals.results.outcome import EXIT_CODES, Outcome
 from pgvitals.suite import find_suite
 from pgvitals.terminal import Terminal
@@ -25,18 +27,23 @@ app = typer.Typer(help="For those who write rules.", add_completion=False, prett
 
 
 @contextmanager
-def _scratch() -> Iterator[Database]:
-    with start_server("embedded", suite=find_suite()) as server, server.scratch("rules") as database:
-        yield database
+def _scratch(*labels: str) -> Iterator[tuple[Database, ...]]:
+    with ExitStack() as stack:
+        server = stack.enter_context(start_server("embedded", suite=find_suite()))
+        yield tuple(stack.enter_context(server.scratch(label)) for label in labels)
 
 
 @app.command()
 def selftest() -> None:
-    """Inject a known defect for every rule: found / injected, and false alarms."""
-    terminal = Terminal()
-    with _scratch() as database, terminal.step("inject the defect of every rule"):
-        score = run_selftest(database)
-        engines = try_engine_rules(make_url(conninfo_to_dict(database.conninfo())))
+    """Inject the known defects of every rule, and ask all about the suite's systems: found, and false alarms."""
+    terminal, suite = Terminal(), find_suite()
+    with _scratch("rules", "systems") as (rules, good):
+        with terminal.step("inject the defects of every rule"):
+            score = run_selftest(rules)
+        with terminal.step("ask all rules about the systems at their heads"):
+            upgrade(suite, good)
+            score = with_systems(score, good, suite.select(None))
+        engines = try_engine_rules(make_url(conninfo_to_dict(rules.conninfo())))
     for what, names in (("missed", score.missed), ("not cured", score.uncured), ("false alarm", score.false_alarms)):
         for name in names:
             terminal.line(f"{what}: {name}")
@@ -56,7 +63,7 @@ def docs(
 ) -> None:
     """Write a page for every rule from its header and from really running its defect and its cure."""
     terminal = Terminal()
-    with _scratch() as database, terminal.step("run every rule's defect and cure"):
+    with _scratch("rules") as (database,), terminal.step("run every rule's defect and cure"):
         drifted = generate(database, folder, check=check)
     if check and drifted:
         raise AuditError(f"{folder}: drifted from the rules: {', '.join(drifted)}; `make docs` writes them again")

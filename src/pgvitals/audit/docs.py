@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
@@ -57,7 +57,12 @@ other rule about the cured schema.
 
 
 def generate(
-    database: Database, target: Path, *, check: bool = False, rules: Sequence[Rule] | None = None
+    database: Database,
+    target: Path,
+    *,
+    check: bool = False,
+    rules: Sequence[Rule] | None = None,
+    tried: Callable[[Rule], Trial] | None = None,
 ) -> tuple[str, ...]:
     """Write the pages into ``target``; pages of rules that are gone are removed.
 
@@ -65,6 +70,7 @@ def generate(
         database: one of ours, in which the rules are tried.
         check: change nothing, only tell.
         rules: the pages of these alone; all there are, those about engines and the coverage too, if None.
+        tried: the trial of a rule, where that was made already.
 
     Returns:
         The names of the files that were (with ``check``: would be) written or removed.
@@ -72,16 +78,16 @@ def generate(
     Raises:
         AuditError: a rule does not find its own defect, or the folder cannot be written.
     """
+    asked = load_rules() if rules is None else tuple(rules)
     with trying(database) as attempt:
-        trials = [attempt(rule, cases=False) for rule in (load_rules() if rules is None else rules)]
+        trials = [tried(rule) if tried else attempt(rule, cases=False) for rule in asked]
     pages = {f"{trial.rule.id}.md": _page(trial) for trial in trials}
-    tried = [trial.rule for trial in trials]
     if rules is None:
         of_engine = load_engine_rules()
         pages |= engine_pages(make_url(conninfo_to_dict(database.conninfo())))
-        pages |= {"coverage.md": coverage_page([*tried, *of_engine]), "README.md": _index([*tried, *of_engine])}
+        pages |= {"coverage.md": coverage_page([*asked, *of_engine]), "README.md": _index([*asked, *of_engine])}
     else:
-        pages["README.md"] = _index(tried)
+        pages["README.md"] = _index(asked)
     try:
         present = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")}
         drifted = sorted(name for name in {*pages, *present} if pages.get(name) != present.get(name))

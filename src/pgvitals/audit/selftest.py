@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgvitals.audit.rule import Rule, load_rules
+from pgvitals.audit.run import audit
 from pgvitals.audit.trial import Trial, Tried, trying
 from pgvitals.lab import Database
 from pgvitals.results.outcome import Outcome
+from pgvitals.system import System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +18,8 @@ class Score:
     """How well the rules know good from bad.
 
     ``missed`` are defects that their rule did not find, exactly once; ``uncured`` those that the printed remediation
-    or the cure left standing; ``lookalikes`` counts the schemas that only look like a defect; ``false_alarms`` are
-    what a rule said about one of these, or any rule about a cured schema.
+    or the cure left standing; ``lookalikes`` counts the schemas that only look like a defect, and ``systems`` are
+    known to be good; ``false_alarms`` are what a rule said about one of these, or any rule about a cured schema.
     """
 
     rules: int
@@ -27,6 +29,7 @@ class Score:
     missed: tuple[str, ...]
     uncured: tuple[str, ...]
     false_alarms: tuple[str, ...]
+    systems: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -38,7 +41,8 @@ class Score:
         said = (
             f"{self.rules} rules: {self.found} of {self.injected} defects found, {len(self.false_alarms)} false alarms"
         )
-        return f"{said} (lookalikes: {self.lookalikes})"
+        silent = [f"lookalikes: {self.lookalikes}", *([f"systems: {', '.join(self.systems)}"] if self.systems else [])]
+        return f"{said} ({'; '.join(silent)})"
 
 
 def selftest(database: Database, rules: Sequence[Rule] | None = None) -> Score:
@@ -46,6 +50,18 @@ def selftest(database: Database, rules: Sequence[Rule] | None = None) -> Score:
     asked = load_rules() if rules is None else tuple(rules)
     with trying(database) as attempt:
         return score([attempt(rule, asked) for rule in asked])
+
+
+def with_systems(made: Score, database: Database, systems: Sequence[System]) -> Score:
+    """A score, and what all rules say about systems that are known to be good: anything is a false alarm."""
+    spoken = [
+        f"{result.rule} on {what} of {result.system}"
+        for result in audit(database.connect, systems).results
+        if result.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+        for what in ([", ".join(finding.objects) for finding in result.findings] or [result.evidence])
+    ]
+    names = tuple(system.name for system in systems)
+    return replace(made, systems=names, false_alarms=(*made.false_alarms, *spoken))
 
 
 def score(trials: Sequence[Trial]) -> Score:

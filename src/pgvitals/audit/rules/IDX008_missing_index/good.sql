@@ -1,0 +1,1 @@
+create index ix_visits_tenant_day on rule_test.visits (tenant_id, day);
