@@ -184,14 +184,15 @@ def _ground(
     state: StateDirectory, server: Server, terminal: Terminal, plans: Plans, seed: int, *, effects: bool
 ) -> Iterator[_Ground]:
     """The base and, if ``effects`` are wanted, a database for each, as the calibration says; if need be it is made."""
+    setup = state.setup()
+    if setup is not None:
+        _require_equal(state, setup, server, plans)
     with ExitStack() as stack:
         base = stack.enter_context(server.scratch("truth"))
-        setup = state.setup()
         if setup is None:
             setup = _set_up(base, server, terminal, plans, seed)
             state.begin(setup)
         else:
-            _require_equal(state, setup, base, plans)
             fill(base, steps_with(None, setup.costs, setup.speed))
         changed = {}
         with terminal.step("make a database for each effect"):
@@ -221,17 +222,19 @@ def _set_up(base: Database, server: Server, terminal: Terminal, plans: Plans, se
     )
 
 
-def _require_equal(state: StateDirectory, setup: Setup, base: Database, plans: Plans) -> None:
+def _require_equal(state: StateDirectory, setup: Setup, server: Server, plans: Plans) -> None:
     """What was measured elsewhere does not go on here.
 
     Raises:
         MeasureError: machine, server or plans differ.
     """
     here = fingerprint.hardware()
+    with server.maintenance() as conn:
+        version_num = conn.info.server_version
     for what, then, now in (
         ("processor", setup.hardware.cpu_model, here.cpu_model),
         ("number of cores", setup.hardware.cores, here.cores),
-        ("server", setup.server.version, fingerprint.server(base, "", "").version),
+        ("server", setup.server.version_num, version_num),
         ("psycopg", setup.versions.get("psycopg"), fingerprint.versions().get("psycopg")),
         ("plan", setup.plans, plans.record()),
     ):
