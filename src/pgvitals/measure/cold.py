@@ -22,7 +22,8 @@ from pgvitals.errors import MeasureError
 from pgvitals.lab import Database, Server
 from pgvitals.measure import noise
 from pgvitals.measure.cold_caches import Caches, caches_of, disk_bytes
-from pgvitals.measure.noise import NoiseProbe
+from pgvitals.measure.noise import NoiseWatch
+from pgvitals.measure.pinning import one_core
 from pgvitals.measure.prepare import at_rest, sweep
 from pgvitals.measure.runner import Call, Runner, failure
 from pgvitals.measure.sampler import quiet_collector
@@ -96,15 +97,18 @@ def measure_cold(
         caches = stack.enter_context(caches_of(server, database, schemas))
         with terminal.bar(f"measure {len(tasks)} lookups cold", unit="executions") as bar:
             for number in range(rounds):
-                probe = NoiseProbe()
                 with ExitStack() as connections:
                     runners = _warmed(connections, database, tasks)
+                    core = connections.enter_context(one_core(rng))
+                    for each in runners.values():
+                        core.join(each.connection)
+                    watch = NoiseWatch(core)
                     for position in rng.permutation(len(tasks)):
                         task = tasks[position]
                         runner = runners[task.system.name, task.role]
-                        found.append(_execution(server, caches[task.system.schema_name], runner, task, number))
+                        found.append(_execution(server, caches[task.system.schema_name], runner, task, number, watch))
                         bar.batches(len(found), rounds * len(tasks))
-                seen.append(probe.read())
+                    seen += watch.close()
                 sweep(database, sorted(written))
         samples = pd.DataFrame(found, columns=list(COLD_COLUMNS)).astype(COLD_COLUMNS)
         cold = _record(samples, tasks, list(caches.values()), rounds, dict(chosen.left_out))
@@ -123,15 +127,19 @@ def _warmed(stack: ExitStack, database: Database, tasks: Sequence[Task]) -> dict
     return runners
 
 
-def _execution(server: Server, caches: Caches, runner: Runner, task: Task, number: int) -> dict[str, object]:
+def _execution(
+    server: Server, caches: Caches, runner: Runner, task: Task, number: int, watch: NoiseWatch
+) -> dict[str, object]:
     """One row of ``cold.parquet``."""
     call = task.calls[number]
     left = caches.empty()
     from_disk = disk_bytes(server)
     with quiet_collector():
+        watch.begin()
         cold_ns, rows, fetched, read = _timed(runner, call, caches)
         then = disk_bytes(server)
         warm_ns = np.median([runner.run(call).service_ns for _ in range(_WARM)])
+        watch.end()
     return {
         "system": task.system.name,
         "query": task.query.name,
@@ -157,8 +165,9 @@ def _timed(runner: Runner, call: Call, caches: Caches) -> tuple[int, int, int, i
     try:
         runner.begin(call)
         before = runner.ask(counted).fetchone() or (0, 0)
+        statement, values = runner.ready(call)
         start = time.perf_counter_ns()
-        rows = runner.execute(call)
+        rows = runner.fetch(statement, values)
         took = time.perf_counter_ns() - start
         after = runner.ask(counted).fetchone() or (0, 0)
         runner.end(call)

@@ -1,15 +1,15 @@
 """`python -m pgvitals.measure.harness`: what pgvitals measures, beside what pgbench measures of the same.
 
-All arms run in one go, interleaved (ABBA) over many rounds, each visit on a fresh connection. Rounds in which the
-machine was not quiet do not count: it goes on, without a look at latencies, until enough were, or five times as many
-were made. With too few left the answer is inconclusive (exit code 3).
+All arms run in one go, interleaved (ABBA) over many rounds, each visit on a fresh connection, clients and server on one
+core. Rounds in which the machine was not quiet do not count: it goes on, without a look at latencies, until enough
+were, or three times as many were made. With too few left the answer is inconclusive (exit code 3).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from pgvitals.cli import run_app
 from pgvitals.lab import Database, fingerprint, start_server
 from pgvitals.measure import noise
 from pgvitals.measure.harness_arms import ARMS, WORKLOADS, Workload, make_table, visit
+from pgvitals.measure.harness_core import on_one_core, spent, taken
 from pgvitals.measure.harness_figures import CONFIDENCE, Figure, Latencies, figures, medians_us, outcome_of
 from pgvitals.measure.noise import NoiseProbe
 from pgvitals.report.markdown_parts import markdown_table
@@ -31,8 +32,8 @@ from pgvitals.stats.validity import BatchNoise, valid_batches
 from pgvitals.suite import find_suite
 from pgvitals.terminal import Terminal, outcome_text, table
 
-ROUNDS, PER_VISIT = 40, 200
-MOST_TIMES = 5
+ROUNDS, PER_VISIT = 100, 200
+MOST_TIMES = 3
 FOLDER = Path("docs/measurements")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -48,17 +49,27 @@ class Check:
     rounds: int
     quiet_rounds: int
     per_visit: int
-    noise: Noise | None
+    noise: Noise | None  # its CPU pressure is what strangers took of the core, where there was one
+    one_core: bool
     server: Server
     hardware: Hardware
     versions: dict[str, str]
 
 
-def check(database: Database, terminal: Terminal, *, rounds: int, per_visit: int, seed: int = 1) -> Check:
+def check(
+    database: Database,
+    terminal: Terminal,
+    *,
+    rounds: int,
+    per_visit: int,
+    seed: int = 1,
+    core: tuple[int, int] | None = None,
+) -> Check:
     """Measure every arm of every workload in an empty database of ours.
 
     Args:
-        rounds: quiet ones that are wanted; at most five times as many are made.
+        rounds: quiet ones that are wanted; at most three times as many are made.
+        core: the number of the core that we have, and the server's first process, if all of us share one.
 
     Raises:
         MeasureError: pgbench or a statement fails.
@@ -66,19 +77,20 @@ def check(database: Database, terminal: Terminal, *, rounds: int, per_visit: int
     make_table(database)
     rng = np.random.default_rng(seed)
     order = abba_order(rng, MOST_TIMES * rounds, arms=len(ARMS))
-    taken: dict[str, list[Mapping[str, FloatArray]]] = {workload.name: [] for workload in WORKLOADS}
+    latencies_of: dict[str, list[Mapping[str, FloatArray]]] = {workload.name: [] for workload in WORKLOADS}
     seen: list[BatchNoise] = []
     with terminal.bar("the same through pgbench, psycopg and pgvitals", unit="quiet rounds") as bar:
         for visits in ([ARMS[position] for position in each] for each in order):
-            probe = NoiseProbe()
+            probe, before = NoiseProbe(), spent(*core) if core else None
             for workload in (WORKLOADS[position] for position in rng.permutation(len(WORKLOADS))):
-                taken[workload.name].append(_round(database, workload, visits, rng, per_visit))
-            seen.append(probe.read())
+                latencies_of[workload.name].append(_round(database, workload, visits, rng, per_visit))
+            noted = probe.read()
+            seen.append(replace(noted, cpu_pressure=taken(before, spent(*core))) if core and before else noted)
             quiet = valid_batches(seen)
             bar.batches(int(quiet.sum()), rounds)
             if quiet.sum() >= rounds:
                 break
-    latencies = {name: _stacked(each, quiet) for name, each in taken.items()}
+    latencies = {name: _stacked(each, quiet) for name, each in latencies_of.items()}
     found = tuple(figure for name, each in latencies.items() for figure in figures(name, each, int(quiet.sum())))
     return Check(
         outcome=outcome_of(found),
@@ -88,6 +100,7 @@ def check(database: Database, terminal: Terminal, *, rounds: int, per_visit: int
         quiet_rounds=int(quiet.sum()),
         per_visit=per_visit,
         noise=noise.summary(seen),
+        one_core=core is not None,
         server=fingerprint.server(database, "embedded", "a server for this check alone"),
         hardware=fingerprint.hardware(),
         versions=fingerprint.versions(),
@@ -142,7 +155,7 @@ def noise_told(found: Check) -> str:
     told = [
         f"{found.quiet_rounds} of {found.rounds} rounds were quiet",
         f"canary {canary.canary_median_ratio:.2f}x its best (median), {canary.canary_worst_ratio:.2f}x (worst)",
-        "" if pressure is None else f"CPU pressure {pressure:.1%} (median)",
+        "" if pressure is None else f"{'others had' if found.one_core else 'CPU pressure'} {pressure:.1%} (median)",
     ]
     return "; ".join(part for part in told if part)
 
@@ -167,7 +180,8 @@ def markdown(found: Check) -> str:
             f"{found.rounds} rounds, 2 x {found.per_visit} executions an arm. Ratios "
             "and differences are taken inside a round; shown are their median and its "
             f"{CONFIDENCE:.0%} interval.\n",
-            f"{noise_told(found)}. Outcome: **{found.outcome.value}**.\n",
+            f"{'Clients and server shared one core. ' if found.one_core else ''}{noise_told(found)}. "
+            f"Outcome: **{found.outcome.value}**.\n",
             markdown_table(("Figure", "Statement", "Median", "Interval", "Goal", ""), "llrrrl", rows_of(found)),
             markdown_table(("Statement", "Arm", "p50, µs", "p95, µs"), "llrr", arms),
             "pgbench does not look at the rows; psycopg makes Python values of them, and what that costs is in every "
@@ -188,8 +202,10 @@ def main(
     Exit codes: 0 the goals are met, 1 one is missed, 3 the machine was not quiet enough to say.
     """
     terminal, suite = Terminal(), find_suite()
-    with start_server("embedded", suite=suite) as server, server.scratch("harness") as database:
-        found = check(database, terminal, rounds=rounds, per_visit=per_visit)
+    with on_one_core() as core, start_server("embedded", suite=suite) as server, server.scratch("harness") as database:
+        process = server.state.server
+        shared = (core, process.pid) if core is not None and process is not None else None
+        found = check(database, terminal, rounds=rounds, per_visit=per_visit, core=shared)
     columns = [("figure", "left"), ("statement", "left"), *((name, "right") for name in ("median", "interval", "goal"))]
     terminal.show(table("pgvitals beside pgbench", [*columns, ("", "left")], rows_of(found)))
     terminal.line(noise_told(found))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgvitals.measure.burst import WARMUP, Request
+from pgvitals.measure.prepared import Statement
 from pgvitals.measure.runner import Call, Runner
 
 
@@ -25,16 +26,16 @@ def time_calls(benchmark: Any, runner: Runner, calls: Sequence[Call], rounds: in
     begun: list[int] = []
     requests: list[Request] = []
 
-    def start() -> tuple[tuple[Call], dict[str, Any]]:
+    def start() -> tuple[tuple[Statement, list[Any]], dict[str, Any]]:
         call = calls[len(begun) % len(calls)]
         begun.append(clock())
         runner.begin(call)
-        return (call,), {}
+        return runner.ready(call), {}
 
-    def finish(call: Call) -> None:
+    def finish(*_: Any) -> None:
         rows = runner.fetched
-        runner.end(call)
+        runner.end(calls[(len(begun) - 1) % len(calls)])
         requests.append(Request(begun[-1], clock() - begun[-1], rows))
 
-    benchmark.pedantic(runner.execute, setup=start, teardown=finish, rounds=rounds, warmup_rounds=WARMUP, iterations=1)
+    benchmark.pedantic(runner.fetch, setup=start, teardown=finish, rounds=rounds, warmup_rounds=WARMUP, iterations=1)
     return requests

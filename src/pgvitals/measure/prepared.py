@@ -9,72 +9,91 @@ waiting is psycopg's own, so that an interrupt cancels the statement and, under 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import generators
 from psycopg.adapt import PyFormat, Transformer
+from psycopg.generators import execute
 from psycopg.pq import ExecStatus, Format
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
-_AUTO, _BINARY = PyFormat.AUTO, Format.BINARY
+_BINARY = Format.BINARY
 _COMMAND_OK, _TUPLES_OK = int(ExecStatus.COMMAND_OK), int(ExecStatus.TUPLES_OK)
 
 
-class Prepared:
-    """The prepared statements of one connection; each is prepared when it is first executed.
+@dataclass(slots=True)
+class Statement:
+    """A statement with ``$1``, ``$2`` … for ``count`` values; on each connection it needs one of these for itself.
 
-    One thread, or one greenlet, at a time. A statement whose parameters come in several types (an integer that
-    fits two bytes, one that does not, a null) is prepared once for each combination, as psycopg does it.
+    A statement whose values come in several types (an integer that fits two bytes, one that does not, a null) is
+    prepared once for each combination, as psycopg does it: ``names`` has them by the types' numbers.
     """
 
+    text: str
+    count: int
+    formats: list[PyFormat] = field(init=False)
+    names: dict[tuple[int, ...] | None, bytes] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.formats = [PyFormat.AUTO] * self.count
+
+
+class Prepared:
+    """Executes prepared statements on one connection, for one thread or greenlet at a time."""
+
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
         self._pgconn = connection.pgconn
+        self._wait = connection.wait
         self._encoding = connection.info.encoding
         self._transformer = Transformer(connection)
-        self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._count = 0
+        self.fetched = 0
+        """Rows of the last :meth:`fetch`, for whoever timed it from outside."""
 
-    def execute(self, statement: str, values: Sequence[Any]) -> PGresult:
-        """Execute a statement with ``$1``, ``$2`` … for its values; the answer, still in the server's format.
+    def fetch(self, statement: Statement, values: Sequence[Any]) -> int:
+        """Execute a statement and make Python values of every row of its answer.
+
+        Returns the number of rows, fetched or written. It is prepared when it is first executed.
 
         Raises:
             psycopg.Error: what the server says, or that a value cannot be sent.
         """
         transformer = self._transformer
-        dumped = transformer.dump_sequence(values, [_AUTO] * len(values))
-        types = transformer.types or ()
+        given = transformer.dump_sequence(values, statement.formats)
         formats = transformer.formats
-        name = self._names.get((statement, types)) or self._prepare(statement, types)
-        self._pgconn.send_query_prepared(name, dumped, param_formats=formats, result_format=_BINARY)
-        return self._answer()
+        name = statement.names.get(transformer.types) or self._prepare(statement, transformer.types)
+        self._pgconn.send_query_prepared(name, given, param_formats=formats, result_format=_BINARY)
+        result = self._wait(execute(self._pgconn))[-1]
+        if result.status == _TUPLES_OK:
+            transformer.set_pgresult(result)
+            rows: int = result.ntuples
+            transformer.load_rows(0, rows, tuple)
+        else:
+            rows = self._checked(result).command_tuples or 0
+        self.fetched = rows
+        return rows
 
     def command(self, command: bytes) -> None:
-        """A command without parameters and rows, not prepared.
+        """A command without values and rows, not prepared.
 
         Raises:
             psycopg.Error: what the server says.
         """
         self._pgconn.send_query(command)
-        self._answer()
+        self._checked(self._wait(execute(self._pgconn))[-1])
 
-    def rows(self, result: PGresult) -> list[tuple[Any, ...]]:
-        """The rows of an answer as Python values."""
-        transformer = self._transformer
-        transformer.set_pgresult(result)
-        return transformer.load_rows(0, result.ntuples, tuple)
-
-    def _prepare(self, statement: str, types: tuple[int, ...]) -> bytes:
-        name = b"pgvitals_%d" % len(self._names)
-        self._pgconn.send_prepare(name, statement.encode(self._encoding), param_types=types)
-        self._answer()
-        self._names[statement, types] = name
+    def _prepare(self, statement: Statement, types: tuple[int, ...] | None) -> bytes:
+        self._count += 1
+        name = b"pgvitals_%d" % self._count
+        self._pgconn.send_prepare(name, statement.text.encode(self._encoding), param_types=types)
+        self._checked(self._wait(execute(self._pgconn))[-1])
+        statement.names[types] = name
         return name
 
-    def _answer(self) -> PGresult:
-        result: PGresult = self._connection.wait(generators.execute(self._pgconn))[-1]
-        if result.status != _TUPLES_OK and result.status != _COMMAND_OK:
+    def _checked(self, result: PGresult) -> PGresult:
+        if result.status != _COMMAND_OK:
             raise psycopg.errors.error_from_result(result, encoding=self._encoding)
         return result

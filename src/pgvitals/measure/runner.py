@@ -18,7 +18,7 @@ from psycopg import sql
 from pgvitals.errors import MeasureError
 from pgvitals.header import numbered, parameters
 from pgvitals.lab.database import Database
-from pgvitals.measure.prepared import Prepared
+from pgvitals.measure.prepared import Prepared, Statement
 from pgvitals.query import Query
 from pgvitals.refusal import refusal
 
@@ -63,9 +63,10 @@ class Runner:
     def __init__(self, database: Database, role: str) -> None:
         self.connection = database.connect(role)
         self._prepared = Prepared(self.connection)
-        self._known: dict[str, tuple[str, tuple[str, ...]]] = {}  # statement -> as the server gets it, parameters
-        self.fetched = 0
-        """Rows of the last :meth:`execute`, for whoever timed it from outside."""
+        self._set = {count: Statement(text, count) for count, text in _SET.items()}
+        self._known: dict[str, tuple[Statement, tuple[str, ...]]] = {}  # a call's text -> statement, its parameters
+        self.fetch = self._prepared.fetch
+        """Execute what :meth:`ready` gives and make Python values of every row: the service, for whoever times it."""
 
     def __enter__(self) -> Self:
         return self
@@ -83,17 +84,21 @@ class Runner:
         """Open the request's transaction and set its tenant and actor, as far as it has them."""
         self._prepared.command(b"begin" if call.writes else b"begin read only")
         if call.settings:
-            self._prepared.execute(_SET[len(call.settings)], call.settings)
+            self._prepared.fetch(self._set[len(call.settings)], call.settings)
+
+    def ready(self, call: Call) -> tuple[Statement, list[Any]]:
+        """What :attr:`fetch` takes: the statement, and its parameters in order."""
+        statement, names = self._known.get(call.sql) or self._read(call.sql)
+        return statement, [call.parameters[name] for name in names]
 
     def execute(self, call: Call) -> int:
-        """Execute and make Python values of every row: the service. Returns the rows, fetched or written."""
-        statement, names = self._known.get(call.sql) or self._read(call.sql)
-        given = call.parameters
-        result = self._prepared.execute(statement, [given[name] for name in names])
-        if result.nfields:
-            self._prepared.rows(result)
-        self.fetched = result.ntuples or result.command_tuples or 0
-        return self.fetched
+        """Execute and make Python values of every row. Returns the rows, fetched or written."""
+        return self.fetch(*self.ready(call))
+
+    @property
+    def fetched(self) -> int:
+        """Rows of the last execution, for whoever timed it from outside."""
+        return self._prepared.fetched
 
     def end(self, call: Call) -> None:
         """End the request's transaction."""
@@ -127,8 +132,9 @@ class Runner:
         try:
             begun = clock()
             self.begin(call)
+            statement, values = self.ready(call)
             start = clock()
-            rows = self.execute(call)
+            rows = self.fetch(statement, values)
             done = clock()
             self.end(call)
             return Timing(start, done - start, clock() - begun, rows)
@@ -154,9 +160,10 @@ class Runner:
             custom[statement] += of_one
         return {statement: (generic[statement], custom[statement]) for statement in generic}
 
-    def _read(self, statement: str) -> tuple[str, tuple[str, ...]]:
-        self._known[statement] = numbered(statement), parameters(statement)
-        return self._known[statement]
+    def _read(self, text: str) -> tuple[Statement, tuple[str, ...]]:
+        names = parameters(text)
+        self._known[text] = Statement(numbered(text), len(names)), names
+        return self._known[text]
 
 
 def failure(query: Query, error: psycopg.Error) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.string import TextBinaryLoader
 
 from pgvitals.errors import MeasureError
 from pgvitals.lab import Database
@@ -99,6 +100,34 @@ def test_a_statement_stays_prepared_after_a_rollback(written: Database, task_of:
             runner.send(call)
         (times,) = [sum(each) for statement, each in runner.plan_choices().items() if "update meter.items" in statement]
     assert times == len(task.calls)
+
+
+def test_every_value_of_every_row_is_made_a_python_value(written: Database, task_of: Callable[..., Task]) -> None:
+    loaded: list[Any] = []
+
+    class Text(TextBinaryLoader):
+        def load(self, data: Any) -> Any:
+            loaded.append(super().load(data))
+            return loaded[-1]
+
+    task = task_of("select name, tenant_id from meter.items where tenant_id = %(tenant_id)s limit 7", "commit")
+    with Runner(written, task.role) as runner:
+        runner.connection.adapters.register_loader("text", Text)
+        assert [runner.send(call) for call in task.calls[:3]] == [7, 7, 7]
+    assert len(loaded) == 3 * (7 * 2 + 1)  # and what set_config answers
+    assert any(str(value).startswith("name ") for value in loaded)
+
+
+def test_values_of_other_types_are_statements_of_their_own_and_count_together(
+    written: Database, task_of: Callable[..., Task]
+) -> None:
+    (call, *_) = task_of("select id from meter.items where id = %(id)s", "commit").calls
+    calls = [replace(call, parameters={"id": value}) for value in (7, 70_000, None, 7, 2**40)]
+    with Runner(written, "meter_app") as runner:
+        counts = [runner.run(each).rows for each in calls]
+        (times,) = [sum(each) for statement, each in runner.plan_choices().items() if "meter.items" in statement]
+    assert counts[1:3] == [0, 0]
+    assert times == len(calls)
 
 
 def test_after_a_failing_write_the_connection_goes_on_and_nothing_stays(
