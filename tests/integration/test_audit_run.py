@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pgvitals.audit import Rule, audit, load_rules, select_rules
@@ -12,7 +13,7 @@ from pgvitals.audit.rule import load_rule
 from pgvitals.audit.session import SETTINGS
 from pgvitals.audit.trial import policy
 from pgvitals.errors import AuditError
-from pgvitals.lab import Database
+from pgvitals.lab import Database, guard
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import Audit
 from pgvitals.system import System
@@ -254,3 +255,82 @@ def test_an_unprivileged_role_can_audit(database: Database, system: System) -> N
             conn.execute("drop owned by audit_guest")
             conn.execute("drop role audit_guest")
     assert {each.outcome for each in audited.results} <= {Outcome.PASS, Outcome.NOT_APPLICABLE}
+
+
+def test_a_user_who_may_not_look_is_told_so(database: Database, system: System, make: Make) -> None:
+    rule = make(1, "select line_number::text as object, '' as detail, '' as remediation from pg_hba_file_rules")
+    with database.connect() as conn:
+        conn.execute("create role audit_guest")
+        try:
+            with database.connect(role="audit_guest") as guest:
+                outcome, evidence = one(audit(guest, [system], rules=[rule]))
+        finally:
+            conn.execute("drop role audit_guest")
+    assert outcome is Outcome.NOT_APPLICABLE
+    assert evidence == "this user may not look: permission denied for view pg_hba_file_rules (SQLSTATE 42501)"
+
+
+def test_a_probe_that_reads_rows_is_refused_on_somebody_elses_database(
+    database: Database, system: System, make: Make
+) -> None:
+    reader = "def probe(connection, system):\n    raise AssertionError\n"
+    rule = make(1, probe=reader, reads_rows="yes")
+    expected = (Outcome.NOT_APPLICABLE, "the probe reads rows; it only runs in a lab of ours")
+    assert one(audit(database.connect, [system], rules=[rule], kind="external")) == expected
+    with database.connect() as conn:
+        conn.execute("drop schema pgvitals cascade")
+    try:
+        assert one(audit(database.connect, [system], rules=[rule])) == expected, "whatever it is called"
+    finally:
+        with database.connect() as conn:
+            guard.stamp(conn)
+
+
+def test_a_rule_of_the_server_is_asked_once(database: Database, system: System, make: Make) -> None:
+    rule = make(1, of_server="yes", checked="select count(*) as checked from server_settings where name = 'ssl'")
+    other = system.model_copy(update={"name": "other", "schema_name": "other"})
+    audited = audit(database.connect, [system, other], rules=[rule])
+    assert [(each.system, each.outcome) for each in audited.results] == [("server", Outcome.PASS)]
+
+
+def test_a_lab_s_server_is_not_judged_as_the_one_that_goes_live(database: Database, system: System, make: Make) -> None:
+    rule = make(1, of_server="yes", of_lab="no", checked="select 1 as checked")
+    outcome, evidence = one(audit(database.connect, [system], rules=[rule]))
+    assert (outcome, evidence.split(";")[0]) == (Outcome.NOT_APPLICABLE, "this server is there to be measured on")
+    assert one(audit(database.connect, [system], rules=[rule], kind="external"))[0] is Outcome.PASS
+
+
+def test_more_tables_take_no_more_statements(
+    database: Database, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    execute = psycopg.Cursor.execute
+    monkeypatch.setattr(
+        psycopg.Cursor, "execute", lambda self, *given, **how: sent.append("") or execute(self, *given, **how)
+    )
+
+    def statements(tables: int) -> int:
+        with database.connect() as conn:
+            conn.execute(
+                f"do $$ begin for n in 1 .. {tables} loop execute format("
+                "'create table if not exists rule_test.t%1$s (id uuid primary key, tenant_id uuid, email bytea, "
+                "parent_id uuid references rule_test.clients, starts_at timestamptz, ends_at timestamptz, "
+                "deleted_at timestamptz); create index if not exists t%1$s_i on rule_test.t%1$s (tenant_id); "
+                "alter table rule_test.t%1$s enable row level security', n); end loop; end $$"
+            )
+        names = tuple(f"t{number}" for number in range(1, tables + 1))
+        asked = system.model_copy(
+            update={
+                "tenant_tables": names,
+                "audited_tables": names,
+                "retention_tables": names,
+                "audit_table": "clients",
+                "phi_columns": dict.fromkeys(names, ("email",)),
+            }
+        )
+        sent.clear()
+        audited = audit(database.connect, [asked], kind="external")
+        assert max(each.checked for each in audited.results) >= tables
+        return len(sent)
+
+    assert statements(40) == statements(3)
