@@ -72,6 +72,7 @@ def unknown_parameters(sql: str, *, of_server: bool = False) -> list[str]:
     return sorted({found["name"] for found in re.finditer(r"%\((?P<name>\w+)\)s", sql)} - known)
 
 
+@cache
 def question(sql: str, checked: str, terms: str = "") -> str:
     """The statement that asks a rule, of one row: what it ``counted`` and what it found ``broken``, both JSON arrays.
 

@@ -139,7 +139,6 @@ class _Bench:
             if rule.of_server:
                 self._told = told_settings(good)  # the server that it is tried on need not be a good one
             before = self.ask()
-            noise = alarms(self.conn, self.system, others)
             self.run("bad.sql", bad)
             broken = self.ask()
             remediated = self.remediate(broken)
@@ -148,13 +147,16 @@ class _Bench:
             self.run("good.sql", good)
             cured = self.ask()
             heard = alarms(self.conn, self.system, others)
+        if heard:  # what is said about the empty schema, too, is not about this one
+            with self._schema(bad + good):
+                heard -= alarms(self.conn, self.system, others)
         return Trial(
             rule=rule,
             before=before,
             broken=broken,
             remediated=remediated,
             cured=cured,
-            alarms=tuple(sorted(heard - noise)),
+            alarms=tuple(sorted(heard)),
             more=tuple(self.case(case) for case in rule.cases) if cases else (),
         )
 
