@@ -7,7 +7,7 @@ spoke for it.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pgvitals.audit.survey import Schema, Table
 from pgvitals.audit.words import is_soft_delete, looks_like_audit, looks_like_phi, looks_like_record, tenant_weight
 
 _SETTING = re.compile(r"current_setting\(\s*'([^']+)'")
+_INTO = re.compile(r"insert\s+into\s+(?:[\w$\"]+\.)?(?:\"([^\"]+)\"|([\w$]+))", re.IGNORECASE)
 _ACTOR = re.compile(r"user|actor|person|principal|operator|sub$")
 _CREATED = re.compile(r"^(at|created(_at|_on)?|occurred_at|logged_at|timestamp|changed_at|event_time|ts)$")
 _DECISIVE = 10.0
@@ -54,7 +55,7 @@ def infer(schema: Schema) -> Inferred:
     children = _children(tables, by_oid, tenant_tables, tenant.table, audit_table)
     placed = {tenant.table, *tenant_tables, *children}
     phi = _phi_columns(tables, tenant.table)
-    audited = {each.name for each in tables.values() if _writes_to(each, audit_table)}
+    audited = {each.name for each in tables.values() if audit_table and audit_table in _written(each)}
     retention = [name for name in phi if looks_like_record(name) or any(map(is_soft_delete, tables[name].columns))]
     encrypted = [f"{table}.{name}" for table in phi for name in phi[table] if _type(tables[table], name) == "bytea"]
     hidden = any(is_soft_delete(word) for t in tables.values() for p in t.policies for word in re.findall(r"\w+", p))
@@ -105,16 +106,16 @@ def _tenant(tables: Mapping[str, Table], by_oid: Mapping[int, Table]) -> tuple[F
     for each in tables.values():
         for words in each.policies:
             policies.update({name for name in re.findall(r"\w+", words) if name in each.columns})
-    targets = {name: _target(name, tables, by_oid) for name in holders}
+    targets = _targets(tables, by_oid)
     for name, count in holders.items():
-        weight = tenant_weight(name) or (0.3 if targets[name] and count >= max(3, len(tables) / 2) else 0.0)
-        compared = policies[name] if weight or targets[name] else 0
+        weight = tenant_weight(name) or (0.3 if name in targets and count >= max(3, len(tables) / 2) else 0.0)
+        compared = policies[name] if weight or name in targets else 0
         if (weight and count >= max(2, _SHARE * len(tables))) or compared:
             weights[name] = round(1000 * (weight * count + _DECISIVE * compared))
     if not weights:
         return ForeignTenant(), "no column says whose a row is: name it, or leave this as it is"
     column = max(weights, key=lambda name: (weights[name], name))
-    table = targets[column] or ""
+    table = targets.get(column, "")
     setting, actor = _settings(tables.values())
     having = [each for each in tables.values() if column in each.columns]
     busiest = max(having, key=lambda each: (each.rows, each.name))
@@ -136,15 +137,14 @@ def _tenant(tables: Mapping[str, Table], by_oid: Mapping[int, Table]) -> tuple[F
     return found, "; ".join(said)
 
 
-def _target(column: str, tables: Mapping[str, Table], by_oid: Mapping[int, Table]) -> str:
-    """The table that a column of this name mostly refers to."""
-    found = Counter(
-        by_oid[reference.target].name
-        for table in tables.values()
-        for reference in table.references
-        if reference.columns == (column,) and reference.target in by_oid
-    )
-    return found.most_common(1)[0][0] if found else ""
+def _targets(tables: Mapping[str, Table], by_oid: Mapping[int, Table]) -> dict[str, str]:
+    """The table that columns of a name mostly refer to."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for table in tables.values():
+        for reference in table.references:
+            if len(reference.columns) == 1 and reference.target in by_oid:
+                found[reference.columns[0]][by_oid[reference.target].name] += 1
+    return {column: counted.most_common(1)[0][0] for column, counted in found.items()}
 
 
 def _settings(tables: Iterable[Table]) -> tuple[str, str | None]:
@@ -196,7 +196,7 @@ def _parent(table: Table, by_oid: Mapping[int, Table], owned: set[str]) -> str:
 
 def _audit_table(tables: Mapping[str, Table]) -> tuple[str, str]:
     """The table that triggers write to, or that is named like a trail and says when."""
-    written = Counter({name: sum(_writes_to(table, name) for table in tables.values()) for name in tables})
+    written = Counter(name for table in tables.values() for name in _written(table))
     named = [
         name
         for name, table in tables.items()
@@ -210,12 +210,9 @@ def _audit_table(tables: Mapping[str, Table]) -> tuple[str, str]:
     return best, said + (f"; {', '.join(others)} may be one, too" if others else "")
 
 
-def _writes_to(table: Table, target: str) -> bool:
-    """Whether some trigger's function names the table in an INSERT."""
-    if not target:
-        return False
-    into = re.compile(rf"insert\s+into\s+([\w\"]+\.)?\"?{re.escape(target)}\b", re.IGNORECASE)
-    return any(into.search(source) for source in table.triggers)
+def _written(table: Table) -> set[str]:
+    """The tables that the functions of its triggers name in an INSERT."""
+    return {quoted or plain for source in table.triggers for quoted, plain in _INTO.findall(source)}
 
 
 def _phi_columns(tables: Mapping[str, Table], tenant_table: str) -> dict[str, tuple[str, ...]]:
