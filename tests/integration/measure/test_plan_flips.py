@@ -98,6 +98,7 @@ def gate_of(task: Task, plans: Captured) -> Gate:
             "rows": 1,
             "valid": True,
             "attempt": 1,
+            "arm": "",
         }
     )
     shapes = {task.query.key: (plans[0]["shape"], plans[0]["fingerprint"])}
