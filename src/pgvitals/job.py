@@ -232,6 +232,7 @@ def _pytest_bench(request: Request, database: Database, folder: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", str(bench_folder), "-q", "-p", "no:cacheprovider"),
+            *("-p", "no:hypothesispytest", "-p", "no:faker"),  # a second of imports
             *("-k", "".join(chosen)),
             f"--rounds={request.profile.measure.pytest_rounds}",
             f"--seed={request.seed}",

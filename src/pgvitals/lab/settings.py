@@ -48,7 +48,7 @@ def lab_settings() -> dict[str, str]:
 def counting_settings(binaries: Path) -> dict[str, str]:
     """What counts the server's own time for each statement; an installation may lack it, and does without.
 
-    Measured on two cores, a one-row lookup takes the same with it as without: docs/measuring.md.
+    It costs 0.4 µs an execution, 1.5 % of a lookup of one row (docs/measuring.md).
     """
     names = ("lib/pg_stat_statements.so", "lib/postgresql/pg_stat_statements.so", "lib/pg_stat_statements.dylib")
     if not any((binaries.parent / name).is_file() for name in names):

@@ -143,6 +143,7 @@ class _Pace:
 
     def __init__(self, pause_s: float) -> None:
         self._pause_s = pause_s
+        self._is_whole = True
         self._whole_s = 0.0
         self._next = 0.0
         self._began = 0.0
@@ -153,10 +154,11 @@ class _Pace:
         self._began = time.monotonic()
 
     def end(self, *, whole: bool, near: bool) -> None:
-        """A round has ended, and another one will follow; ``whole``: nothing is left out of it."""
+        """A round has ended, and another one will follow; ``whole``: nothing will be left out of that."""
         now = time.monotonic()
-        if whole or not self._whole_s:
+        if self._is_whole:
             self._whole_s = now - self._began
+        self._is_whole = whole
         self._next = (max(now, self._began + self._whole_s) if near else now) + self._pause_s
 
 

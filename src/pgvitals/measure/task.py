@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Event
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from pgvitals.dataset.unfiltered import is_exempt
 from pgvitals.errors import MeasureError
 from pgvitals.lab.database import Database
 from pgvitals.measure.params import draw, draw_of_tenants, tenant_of, tenant_ranks
@@ -18,6 +23,8 @@ from pgvitals.measure.runner import Call, Runner, failure
 from pgvitals.query import Query
 from pgvitals.system import System
 
+_MOST_HANDS = 4
+_CANCEL_EVERY_S = 0.1
 ACTOR = "actor_id"
 """The column of a parameter set that holds the acting user, for systems with an ``actor_setting``."""
 
@@ -82,15 +89,22 @@ def make_tasks(
 ) -> list[Task]:
     """Draw the parameters of every query and, if ``ranked``, look up the rank of each tenant.
 
+    Several are drawn at a time: to read a table and order it by a hash takes one core of the server. Where FORCE has
+    to be taken off for that, one would wait for the other.
+
     ``tenant_sets``: how many to draw beside them for each of the largest, a middle and the smallest tenant.
 
     Raises:
         MeasureError: a query's ``params`` fail or give nothing, or a system was not migrated.
     """
-    with database.connect() as conn:
-        ranks = {name: tenant_ranks(conn, system) for name, system in systems.items()} if ranked else {}
-        return [
-            make_task(
+    with ExitStack() as stack:
+        first = stack.enter_context(database.connect())
+        ranks = {name: tenant_ranks(first, system) for name, system in systems.items()} if ranked else {}
+        hands = max(1, min(len(queries), os.cpu_count() or 1, _MOST_HANDS)) if is_exempt(first) else 1
+        connections = [first, *(stack.enter_context(database.connect()) for _ in range(1, hands))]
+
+        def make(conn: psycopg.Connection, query: Query) -> Task:
+            return make_task(
                 conn,
                 query,
                 systems[query.system],
@@ -99,8 +113,35 @@ def make_tasks(
                 seed=seed,
                 tenant_sets=tenant_sets,
             )
-            for query in queries
-        ]
+
+        made = _side_by_side(make, [queries[hand::hands] for hand in range(hands)], connections)
+        return [made[position % hands][position // hands] for position in range(len(queries))]
+
+
+def _side_by_side(
+    make: Callable[[psycopg.Connection, Query], Task],
+    piles: Sequence[Sequence[Query]],
+    connections: Sequence[psycopg.Connection],
+) -> list[list[Task]]:
+    """A pile of queries for each connection; an error or an interrupt ends the statements of the others."""
+    over = Event()
+
+    def work(pile: Sequence[Query], conn: psycopg.Connection) -> list[Task]:
+        return [make(conn, query) for query in pile if not over.is_set()]
+
+    with ThreadPoolExecutor(len(connections)) as pool:
+        working = [pool.submit(work, *each) for each in zip(piles, connections, strict=True)]
+        try:
+            for each in wait(working, return_when=FIRST_EXCEPTION).done:
+                each.result()
+            return [each.result() for each in working]
+        except BaseException:
+            over.set()
+            while wait(working, timeout=_CANCEL_EVERY_S).not_done:  # one may have been between two statements
+                for conn in connections:
+                    with suppress(psycopg.Error):
+                        conn.cancel()
+            raise
 
 
 def make_task(

@@ -10,6 +10,7 @@ import pytest
 from pgvitals.errors import MeasureError
 from pgvitals.lab import Database
 from pgvitals.measure.params import draw, draw_of_tenants, tenant_ranks
+from pgvitals.measure.task import make_tasks
 from pgvitals.query import Query
 from pgvitals.suite import Suite
 
@@ -112,6 +113,24 @@ def test_params_that_fail_are_one_line_without_values(shared: Database, query: C
 
 def test_percent_signs_of_params_are_plain_sql(shared: Database, query: Callable[..., Query]) -> None:
     assert len(drawn(shared, query("select id from meter.items where name like '%99'"), 5)) == 5
+
+
+def test_parameters_of_several_queries_are_drawn_side_by_side_and_come_in_order(
+    shared: Database, meter: MakeSuite
+) -> None:
+    header = "-- title: q\n-- budget_p95_ms: 1\n-- params: "
+    suite = meter({f"q{i}": f"{header}select id, {i} as n from meter.items\nselect 1\n" for i in range(7)})
+    made = make_tasks(shared, suite.queries, suite.systems, parameter_sets=3, seed=1)
+    assert [task.query.name for task in made] == [f"q{i}" for i in range(7)]
+    assert [{row["n"] for row in task.parameters} for task in made] == [{i} for i in range(7)]
+
+
+def test_one_that_fails_ends_the_others(shared: Database, meter: MakeSuite) -> None:
+    header = "-- title: q\n-- budget_p95_ms: 1\n-- params: "
+    texts = {"a": "select name::int as id from meter.items", "b": "select id from meter.items, pg_sleep(60)"}
+    suite = meter({name: f"{header}{text}\nselect 1\n" for name, text in texts.items()})
+    with pytest.raises(MeasureError, match=r"a\.sql: 'params' fails with InvalidTextRepresentation"):
+        make_tasks(shared, suite.queries, suite.systems, parameter_sets=3, seed=1)
 
 
 def test_ranks_follow_the_rows_of_the_traffic_table(shared: Database, meter: MakeSuite) -> None:
