@@ -197,7 +197,7 @@ def test_models_are_those_of_the_file_s_suite_and_loaded_once(suite: Suite) -> N
     assert models("practice", beside) is loaded
 
 
-ROUNDS = 5
+ROUNDS = 12
 RunPytest = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 BENCHMARK_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_benchmark.plugin"}
