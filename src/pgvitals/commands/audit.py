@@ -64,9 +64,7 @@ def audit(
     fail_on: Annotated[
         str, typer.Option("--fail-on", metavar="SEVERITY", help="The least severity that fails: P0, P1, P2 or P3.")
     ] = "P3",
-    revisions: Annotated[
-        bool, typer.Option("--revisions", help="Also ask at every revision of every system.")
-    ] = False,
+    revisions: Annotated[bool, typer.Option("--revisions", help="Also ask at every revision of every system.")] = False,
     engine: Annotated[
         str | None,
         typer.Option(
