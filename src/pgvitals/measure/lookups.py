@@ -14,7 +14,7 @@ from pgvitals.errors import MeasureError
 from pgvitals.indexes import usage
 from pgvitals.lab.database import Database
 from pgvitals.measure import latency, noise
-from pgvitals.measure.plan import capture
+from pgvitals.measure.plan import capture, relation_facts
 from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.sampler import parameter_sets, sample, tenant_sets
 from pgvitals.measure.server_time import ServerClock, explained
@@ -91,12 +91,13 @@ def measure(
                 seed=seed,
                 tenant_sets=tenant_sets(profile.measure),
             )
+        known = {system.name: relation_facts(database, system.schema_name) for system in systems}
         usage.forget(database)
         before = usage.read(database)
         found = _sampled(database, tasks, profile.measure, budget, terminal, seed=seed)
         after = usage.read(database)
         with terminal.step("explain"):
-            plans = {task.query.key: capture(database, task) for task in tasks}
+            plans = {task.query.key: capture(database, task, known[task.system.name]) for task in tasks}
     for key, choices in found.plan_choices.items():
         for captured in plans[key]:
             captured["server_used"] = {"generic": choices[0], "custom": choices[1]}

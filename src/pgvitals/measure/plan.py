@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -39,7 +40,9 @@ _RELATIONS = """
 """
 
 
-def capture(database: Database, task: Task) -> list[dict[str, Any]]:
+def capture(
+    database: Database, task: Task, known: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[dict[str, Any]]:
     """EXPLAIN (ANALYZE, BUFFERS, SETTINGS) for a large, a middle and a small tenant, custom and generic.
 
     Returns one dict a plan: tenant_rank, mode, shape (one line), fingerprint, plan, and relations: for each one
@@ -47,11 +50,15 @@ def capture(database: Database, task: Task) -> list[dict[str, Any]]:
     statistics at all, and its indexes. Literals that do not stand in the statement itself are replaced by ``'?'``,
     wherever the plan has them: they are row values.
 
+    Args:
+        known: what :func:`relation_facts` gave for the system's schema before the server's counters were reset; by
+            default it is asked now.
+
     Raises:
         MeasureError: the query fails.
     """
     found = []
-    known = _relations(database, task.system.schema_name)
+    known = relation_facts(database, task.system.schema_name) if known is None else known
     with Runner(database, task.role) as runner:
         for index in _spread(task):
             for mode in ("custom", "generic"):
@@ -64,7 +71,7 @@ def capture(database: Database, task: Task) -> list[dict[str, Any]]:
                         "fingerprint": fingerprint(plan["Plan"]),
                         "relations": {
                             name: known[name]
-                            for name in dict.fromkeys(node.get("Relation Name") for node in walk(plan["Plan"]))
+                            for name in dict.fromkeys(str(node.get("Relation Name")) for node in walk(plan["Plan"]))
                             if name in known
                         },
                         "plan": plan,
@@ -98,8 +105,11 @@ def _spread(task: Task) -> list[int]:
     return [task.ranks.index(rank) for rank in shown_ranks(task.ranks).values()] or [0]
 
 
-def _relations(database: Database, schema: str) -> dict[str, dict[str, Any]]:
-    """Relation -> what the planner knows of it; names are those of one schema, as a plan has them."""
+def relation_facts(database: Database, schema: str) -> dict[str, dict[str, Any]]:
+    """Relation -> what the planner knows of it; names are those of one schema, as a plan has them.
+
+    How many rows changed since ANALYZE is a counter of the server's: resetting statistics resets it too.
+    """
     with database.connect() as conn, conn.cursor(row_factory=dict_row) as cursor:
         superuser = conn.info.parameter_status("is_superuser") == "on"
         statement = sql.SQL(_RELATIONS).format(has_statistics=sql.SQL(_STATISTICS if superuser else _VACUUMED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,21 @@ import pytest
 from pgvitals.lab import Database
 from pgvitals.lab.fingerprint import hardware
 from pgvitals.measure.latency import gate
+from pgvitals.measure.lookups import measure
 from pgvitals.measure.plan import capture
 from pgvitals.measure.plan_changes import plan_changes
 from pgvitals.measure.task import Task
+from pgvitals.profile import MeasurePlan, Profile
 from pgvitals.report.html import render_html
 from pgvitals.report.markdown import render_markdown
 from pgvitals.report.plan_review import review_plans
 from pgvitals.results.records import Gate, RunInfo
 from pgvitals.results.rundir import RunWriter, load_run
+from pgvitals.suite import Suite
+from pgvitals.terminal import Terminal
 
 MakeTasks = Callable[..., list[Task]]
+MakeSuite = Callable[[Mapping[str, str]], Suite]
 Captured = list[dict[str, Any]]
 
 BY_TENANT = """-- title: by tenant
@@ -153,6 +158,27 @@ def test_stale_statistics_are_named_and_so_is_the_plan_that_they_changed(
     change, *_ = plan_changes({KEY: fresh}, {KEY: stale})
     assert change.differences[0] == "statistics of visits are stale"
     assert "instead of Seq Scan" in change.words
+
+
+@pytest.mark.parametrize("vacuum", [False, True])
+def test_a_measurement_as_it_is_knows_what_changed_since_analyze(
+    visits: Database, meter: MakeSuite, vacuum: bool
+) -> None:
+    """It resets the server's counters itself, and writes nothing but what it rolls back."""
+    for statement in (
+        "insert into meter.visits select i, 'small' || i % 90 from generate_series(1, 300) i",
+        "analyze meter.visits",
+        "insert into meter.visits select i, 'a' from generate_series(301, 4000) i",
+    ):
+        with visits.connect() as conn:
+            conn.execute(statement)
+    suite = meter({"q": OF_TENANT})
+    plan = MeasurePlan(batches=2, batch_size=5, warmup=1, tenant_share=0)
+    profile = Profile(name="t", title="t", seed=1, as_of="2025-01-01", sizes={}, measure=plan)
+    found = measure(suite, visits, profile, suite.select(None), Terminal(quiet=True), seed=1, vacuum=vacuum)
+    assert found.plans[KEY][0]["relations"]["visits"]["changed_since_analyze"] == (0 if vacuum else 3700)
+    alarms = [alarm.kind for alarm in review_plans(found.plans).alarms]
+    assert alarms == ([] if vacuum else ["Stale statistics"])
 
 
 def test_a_table_that_was_never_analyzed_is_named(visits: Database, tasks_of: MakeTasks) -> None:
