@@ -199,7 +199,7 @@ def test_a_rule_for_a_newer_server_is_not_applicable(database: Database, system:
 
 
 WRITER = """
-from pgvitals.audit.rule import Looked
+from pgvitals.audit.declared import Looked
 from pgvitals.results.records import Finding
 
 def probe(connection, system):

@@ -24,7 +24,7 @@ HEADER = {
 }
 REFERENCES = {"answers": "DB-001; DB-007", "hipaa": "164.312(b); 164.316(b)(2)(i)", "cis": "4.7"}
 QUERY = "select qualified as object, 'lost' as detail, null as remediation from tables where false"
-PROBE = "from pgvitals.audit.rule import Looked\n\ndef probe(connection, system):\n    return Looked(checked=1)\n"
+PROBE = "from pgvitals.audit.declared import Looked\n\ndef probe(connection, system):\n    return Looked(checked=1)\n"
 
 
 def write_rule(

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pgvitals.audit.rule import SEVERITIES
+from pgvitals.audit.declared import SEVERITIES
 from pgvitals.errors import ChecklistError
 from pgvitals.reading import first_problem, read_toml
 from pgvitals.results.outcome import Outcome, worst

@@ -11,23 +11,12 @@ from pgvitals.audit.coverage import coverage_page
 from pgvitals.audit.engine import EngineRule, load_engine_rules
 from pgvitals.audit.engine.docs import engine_pages
 from pgvitals.audit.engine.target import make_url
+from pgvitals.audit.page import fenced, page_head
 from pgvitals.audit.rule import Rule, load_rules
 from pgvitals.audit.trial import Trial, trying
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database
 from pgvitals.results.records import Finding
-
-_FAMILIES = {
-    "TEN": "tenancy",
-    "AUD": "audit trail",
-    "ENC": "encryption",
-    "KEY": "keys",
-    "IDX": "indexes",
-    "CON": "constraints",
-    "RET": "retention",
-    "APP": "application engine",
-    "OPS": "server",
-}
 
 _NEW_RULE = """\
 ## A new rule
@@ -104,7 +93,10 @@ def generate(
 
 
 def _index(rules: Sequence[Rule | EngineRule]) -> str:
-    rows = [f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} | {_answers(rule)} |" for rule in rules]
+    rows = [
+        f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} | {', '.join(rule.references)} |"
+        for rule in rules
+    ]
     return "\n".join(
         [
             "# Rules",
@@ -129,9 +121,6 @@ def _page(trial: Trial) -> str:
         raise AuditError(f"{rule.folder}: the rule does not find its bad.sql exactly once; run the audit's self-test")
     finding = trial.broken.findings[0]
     facts = [
-        f"Severity {rule.severity}",
-        f"family {rule.family} ({_FAMILIES[rule.family]})" if rule.family in _FAMILIES else f"family {rule.family}",
-        f"answers {_answers(rule)}",
         f"PostgreSQL {rule.min_version} and newer",
         *(["a probe: it tries, and is rolled back, so it only runs in a lab"] if rule.writes else []),
         *(["a probe: it reads rows, so it only runs in a lab"] if rule.reads_rows else []),
@@ -139,24 +128,15 @@ def _page(trial: Trial) -> str:
     ]
     return "\n".join(
         [
-            f"# {rule.id}: {rule.title}",
-            "",
-            " · ".join(facts),
-            "",
-            f"**Why.** {rule.why}",
-            "",
-            f"**Remedy.** {rule.remediation}",
-            "",
-            f"**Passes when.** Of all {rule.subject}: {rule.promise}.",
-            "",
+            *page_head(rule, facts),
             "## What it finds",
             "",
-            *_sql(rule.bad),
+            *fenced("sql", rule.bad),
             "",
             *_told(finding, trial.broken.evidence),
             "## What cures it",
             "",
-            *_sql(rule.good),
+            *fenced("sql", rule.good),
             "",
             f"{trial.cured.outcome.value.replace('_', ' ')}: {trial.cured.evidence}",
             "",
@@ -176,12 +156,4 @@ def _cases(rule: Rule) -> list[str]:
 
 def _told(finding: Finding, evidence: str) -> list[str]:
     lines = [f"fail: {evidence}", "", f"- `{', '.join(finding.objects)}`: {finding.detail}", ""]
-    return [*lines, "Its remediation:", "", *_sql(finding.remediation), ""] if finding.remediation else lines
-
-
-def _sql(text: str) -> list[str]:
-    return ["```sql", text, "```"]
-
-
-def _answers(rule: Rule | EngineRule) -> str:
-    return ", ".join(rule.references)
+    return [*lines, "Its remediation:", "", *fenced("sql", finding.remediation), ""] if finding.remediation else lines

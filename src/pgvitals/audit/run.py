@@ -11,14 +11,15 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.rows import dict_row
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import uncounted
-from pgvitals.audit.rule import OLDEST, Looked, Rule, load_rules
+from pgvitals.audit.rule import OLDEST, Rule, load_rules
 from pgvitals.audit.session import SETTINGS, Source, read_only
 from pgvitals.audit.statement import Parameters, parameters, server_parameters
 from pgvitals.errors import AuditError
 from pgvitals.lab import guard
 from pgvitals.refusal import refusal
-from pgvitals.results.outcome import Outcome, worst
+from pgvitals.results.outcome import worst
 from pgvitals.results.records import Audit, Finding, RuleResult
 from pgvitals.system import System
 
@@ -77,26 +78,8 @@ def asking(source: Source, *, kind: str = "lab") -> Iterator[Ask]:
             looked, problem = Looked(checked=0, not_applicable=_not_asked(conn, rule, kind, is_ours)), ""
             if not looked.not_applicable:
                 looked, problem = _try(conn, rule, system, told or {})
-            outcome, evidence = (Outcome.ERROR, problem) if problem else _judge(rule, looked)
-            return RuleResult(
-                rule=rule.id,
-                slug=rule.slug,
-                title=rule.title,
-                family=rule.family,
-                severity=rule.severity,
-                system=SERVER if rule.of_server else system.name,
-                outcome=outcome,
-                checked=looked.checked,
-                evidence=evidence,
-                findings=looked.findings if outcome is Outcome.FAIL else (),
-                why=rule.why,
-                references=rule.references,
-                answers=rule.answers,
-                hipaa=rule.hipaa,
-                cis=rule.cis,
-                method=rule.method,
-                duration_ms=(time.perf_counter() - started) * 1000,
-            )
+            asked_of = SERVER if rule.of_server else system.name
+            return rule.answer(looked, system=asked_of, problem=problem, started=started)
 
         yield ask
 
@@ -159,18 +142,6 @@ def _look(conn: psycopg.Connection[Any], rule: Rule, system: System, told: Mappi
         note=counted[0].get("note") or "",
         not_applicable=counted[0].get("not_applicable") or "",
     )
-
-
-def _judge(rule: Rule, looked: Looked) -> tuple[Outcome, str]:
-    """The outcome and its evidence. Without an object to look at there is no pass."""
-    if looked.not_applicable:
-        return Outcome.NOT_APPLICABLE, looked.not_applicable
-    if not looked.findings and looked.checked == 0:
-        return Outcome.NOT_APPLICABLE, f"{rule.subject}: there are none"
-    found = len(looked.findings)
-    verdict = rule.promise if not found else f"violations: {found}"
-    parts = [f"{rule.subject} checked: {looked.checked}", verdict, looked.note]
-    return (Outcome.FAIL if found else Outcome.PASS), "; ".join(part for part in parts if part)
 
 
 def _row(conn: psycopg.Connection[Any], statement: str, known: Parameters) -> dict[str, Any]:

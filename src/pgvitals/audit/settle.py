@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from pgvitals.audit.rule import SEVERITIES
+from pgvitals.audit.declared import SEVERITIES
 from pgvitals.audit.waivers import Waiver, waive
 from pgvitals.errors import AuditError
 from pgvitals.results.outcome import Outcome, worst

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.pool import EnginePool
 from pgvitals.audit.engine.rule import EngineRule, load_engine_rules
 from pgvitals.audit.engine.target import Target, load_attribute
 from pgvitals.audit.engine.watch import Request
-from pgvitals.audit.rule import Looked
 from pgvitals.errors import AuditError
 from pgvitals.refusal import refusal
-from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import RuleResult
 
 PATIENCE_S = 45.0
@@ -88,33 +87,4 @@ async def _ask(application: Application, rule: EngineRule, system: str) -> RuleR
             problem = f"the engine refused: {refusal(error)}"
         except Exception as error:  # noqa: BLE001  (the application's code may raise anything)
             problem = f"failed with {type(error).__name__}"
-    outcome, evidence = (Outcome.ERROR, problem) if problem else _judge(rule, looked)
-    return RuleResult(
-        rule=rule.id,
-        slug=rule.slug,
-        title=rule.title,
-        family=rule.family,
-        severity=rule.severity,
-        system=system,
-        outcome=outcome,
-        checked=looked.checked,
-        evidence=evidence,
-        findings=looked.findings if outcome is Outcome.FAIL else (),
-        why=rule.why,
-        references=rule.references,
-        answers=rule.answers,
-        hipaa=rule.hipaa,
-        cis=rule.cis,
-        method=rule.method,
-        duration_ms=(time.perf_counter() - started) * 1000,
-    )
-
-
-def _judge(rule: EngineRule, looked: Looked) -> tuple[Outcome, str]:
-    """The outcome and its evidence. Without anything to look at there is no pass."""
-    if looked.not_applicable or (looked.checked == 0 and not looked.findings):
-        return Outcome.NOT_APPLICABLE, looked.not_applicable or f"{rule.subject}: there are none"
-    found = len(looked.findings)
-    verdict = f"violations: {found}" if found else rule.promise
-    parts = [f"{rule.subject} checked: {looked.checked}", verdict, looked.note]
-    return (Outcome.FAIL if found else Outcome.PASS), "; ".join(part for part in parts if part)
+    return rule.answer(looked, system=system, problem=problem, started=started)

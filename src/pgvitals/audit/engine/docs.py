@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from pgvitals.audit.engine.trial import EngineTrial, try_engine_rules
+from pgvitals.audit.page import fenced, page_head
 from pgvitals.errors import AuditError
 
 
@@ -22,24 +23,10 @@ def _page(trial: EngineTrial) -> str:
     if not trial.found or not trial.is_silent:
         raise AuditError(f"{rule.folder}: does not tell bad.py from good.py; run the audit's self-test")
     (finding,) = trial.bad.findings
-    facts = [
-        f"Severity {rule.severity}",
-        "family APP (application engine)",
-        f"answers {', '.join(rule.references)}",
-        "asked with `--engine`" + (" and `--requests`" if rule.of_requests else ""),
-    ]
+    facts = ["asked with `--engine`" + (" and `--requests`" if rule.of_requests else "")]
     return "\n".join(
         [
-            f"# {rule.id}: {rule.title}",
-            "",
-            " · ".join(facts),
-            "",
-            f"**Why.** {rule.why}",
-            "",
-            f"**Remedy.** {rule.remediation}",
-            "",
-            f"**Passes when.** Of all {rule.subject}: {rule.promise}.",
-            "",
+            *page_head(rule, facts),
             "## What it finds",
             "",
             *_python(trial, "bad.py"),
@@ -55,4 +42,4 @@ def _page(trial: EngineTrial) -> str:
 
 
 def _python(trial: EngineTrial, name: str) -> list[str]:
-    return ["```python", (trial.rule.folder / name).read_text(encoding="utf-8").strip(), "```"]
+    return fenced("python", (trial.rule.folder / name).read_text(encoding="utf-8").strip())

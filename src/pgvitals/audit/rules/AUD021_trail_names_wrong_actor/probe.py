@@ -18,10 +18,10 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import statement
 from pgvitals.audit.probes.tables import Table
 from pgvitals.audit.probes.trail import Recorder
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 from pgvitals.system import System
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import acting, attempt, statement
 from pgvitals.audit.probes.trail import Recorder, Trail
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 from pgvitals.system import System
 

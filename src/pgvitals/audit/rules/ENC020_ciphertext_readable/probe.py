@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.sealed import entropy, readable, sample, sealed_columns
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 from pgvitals.system import System
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import statement
 from pgvitals.audit.probes.sealed import Column, nonce_bytes, sample, sealed_columns
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 from pgvitals.system import System
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from pgvitals.audit.rule import Looked
+from pgvitals.audit.declared import Looked
 from pgvitals.results.records import Finding
 from pgvitals.system import System
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.plans import Planner, measured_queries
 from pgvitals.audit.probes.tables import catalog
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 from pgvitals.system import System
 

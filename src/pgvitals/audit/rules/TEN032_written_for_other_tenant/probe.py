@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.tenancy import Tenants, looked
-from pgvitals.audit.rule import Looked
 from pgvitals.system import System
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import Attempt, acting, attempt, statement
 from pgvitals.audit.probes.tenancy import Tenants, fresh, looked, through
-from pgvitals.audit.rule import Looked
 from pgvitals.system import System
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.tenancy import Pair, Tenants, looked, through
-from pgvitals.audit.rule import Looked
 from pgvitals.system import System
 
 NOBODY = {"uuid": "00000000-0000-4000-8000-000000000000", "text": "00000000000000000000000000"}

@@ -10,8 +10,8 @@
 # promise: each is set and finite
 """Whether the pool is bounded, and whether somebody said how."""
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 
 GIVE = "-- create_engine(url, pool_size=5, max_overflow=10, pool_timeout=30)"

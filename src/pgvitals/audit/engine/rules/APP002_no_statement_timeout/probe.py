@@ -12,8 +12,8 @@ import time
 
 import sqlalchemy as sa
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 
 LIMIT = "select setting::bigint / 1000.0 from pg_catalog.pg_settings where name = 'statement_timeout'"

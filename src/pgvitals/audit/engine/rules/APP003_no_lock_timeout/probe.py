@@ -14,9 +14,9 @@ import time
 
 import sqlalchemy as sa
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.pool import Checkout
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 
 LIMIT = "select setting::bigint / 1000.0 from pg_catalog.pg_settings where name = 'lock_timeout'"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.pool import EnginePool
-from pgvitals.audit.rule import Looked
 from pgvitals.refusal import refusal
 from pgvitals.results.records import Finding
 

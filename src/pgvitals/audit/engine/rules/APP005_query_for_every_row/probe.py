@@ -9,9 +9,9 @@
 # of_requests: yes
 """Statements of each request for one row and for ten."""
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.watch import watch
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 
 FEW, MANY = 1, 10

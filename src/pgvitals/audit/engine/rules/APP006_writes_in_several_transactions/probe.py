@@ -10,9 +10,9 @@
 # of_requests: yes
 """In how many transactions each request commits what it writes."""
 
+from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.watch import watch
-from pgvitals.audit.rule import Looked
 from pgvitals.results.records import Finding
 
 ROWS = 2
