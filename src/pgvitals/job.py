@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-
-import pandas as pd
 
 from pgvitals import notebooks
-from pgvitals.audit_engines import ask_in_lab
-from pgvitals.audit_history import FILE as HISTORY_FILE
-from pgvitals.audit_history import audit_history
 from pgvitals.auditing import Asked, write_checklist
-from pgvitals.auditing import audit as ask_rules
-from pgvitals.child import dies_with_parent
-from pgvitals.dataset.describe import describe
 from pgvitals.errors import LabError, MeasureError
 from pgvitals.filling import fill
-from pgvitals.impact.compare import check_revisions, measure_impact
-from pgvitals.lab import Database, Server
+from pgvitals.impact.compare import check_revisions
+from pgvitals.lab import Database
 from pgvitals.lab.attach import find, kind_of, server_of
 from pgvitals.lab.state import load_state
-from pgvitals.load.run import run as run_load_test
-from pgvitals.measure.burst import SAMPLES_FILE
 from pgvitals.measure.cold import measure_cold
 from pgvitals.measure.cold_caches import require_reachable
-from pgvitals.measure.lookups import Lookups, measure
-from pgvitals.measure.prepare import at_rest
 from pgvitals.measure.rls_price import measure_rls
+from pgvitals.phases import record_audit, record_bench, record_dataset, record_impacts, record_load_test, record_lookups
 from pgvitals.recording import Recording
 from pgvitals.report import judge_run, write_reports
 from pgvitals.request import MEASURING, PHASES, Request
@@ -61,13 +46,13 @@ def whole(request: Request, phases: Sequence[str]) -> Run:
             database = lab_database(server)
             with run.phase("dataset"):
                 dataset = fill(request.suite, database, request.profile, request.systems, terminal, seed=request.seed)
-                _describe(request, database, run)
+                record_dataset(request, database, run)
             run.conditions(database, server.kind, server.why, dataset)
             parts: dict[str, Callable[[], object]] = {
-                "bench": lambda: _bench(request, database, run),
-                "load": lambda: _load_test(request, database, run),
-                "audit": lambda: _audit(request, database, run, Asked()),
-                "impact": lambda: _impacts(request, server, run, _declared_impacts(request)),
+                "bench": lambda: record_bench(request, database, run),
+                "load": lambda: record_load_test(request, database, run),
+                "audit": lambda: record_audit(request, database, run, Asked(revisions=True)),
+                "impact": lambda: record_impacts(request, server, run, _declared_impacts(request)),
             }
             for name, part in parts.items():
                 if wanted[name]:
@@ -91,8 +76,8 @@ def bench(request: Request) -> tuple[Run, Gate]:
     """Latency, plans and index usage of every lookup."""
     with request.recording("bench") as run:
         with _workbench(request, run) as (there, database), run.phase("bench"):
-            _describe(there, database, run)
-            found = _lookups(there, database, run)
+            record_dataset(there, database, run)
+            found = record_lookups(there, database, run)
         return _finish(request, run), found.gate
 
 
@@ -100,7 +85,7 @@ def index_usage(request: Request) -> tuple[Run, tuple[IndexUse, ...]]:
     """The measurement of :func:`bench`, asked for its indexes."""
     with request.recording("indexes") as run:
         with _workbench(request, run) as (there, database), run.phase("bench"):
-            found = _lookups(there, database, run)
+            found = record_lookups(there, database, run)
         return _finish(request, run), found.index_usage
 
 
@@ -108,7 +93,7 @@ def load_test(request: Request) -> tuple[Run, Load]:
     """The open-loop load test."""
     with request.recording("loadtest") as run:
         with _workbench(request, run) as (there, database), run.phase("load"):
-            found = _load_test(there, database, run)
+            found = record_load_test(there, database, run)
         return _finish(request, run), found
 
 
@@ -117,7 +102,7 @@ def audit(request: Request, asked: Asked) -> tuple[Run, Audit]:
     with request.recording("audit") as run:
         with _workbench(request, run) as (there, database), run.phase("audit"):
             run.note(config={**there.config(), **asked.config()})
-            found = _audit(there, database, run, asked)
+            found = record_audit(there, database, run, asked)
             write_checklist(run, found, asked.checklist)
         return _finish(request, run), found
 
@@ -130,7 +115,7 @@ def impact(request: Request, pairs: Sequence[tuple[System, str, str]]) -> tuple[
         with any_server(request.suite, request.postgres, request.terminal) as server, run.phase("impact"):
             with server.scratch("conditions") as database:
                 run.conditions(database, server.kind, server.why)
-            found = _impacts(request, server, run, pairs)
+            found = record_impacts(request, server, run, pairs)
         return _finish(request, run), found
 
 
@@ -190,120 +175,6 @@ def _workbench(request: Request, run: Recording) -> Iterator[tuple[Request, Data
         run.note(config=there.config())
         run.conditions(lab.database, lab.kind, lab.why, lab.dataset)
         yield there, lab.database
-
-
-def _describe(request: Request, database: Database, run: Recording) -> None:
-    with request.terminal.bar("what the dataset looks like", unit="facts") as bar:
-        found = describe(
-            request.suite, database, request.profile, request.systems, seed=request.seed, progress=bar.batches
-        )
-    found.write(run.writer)
-
-
-def _lookups(request: Request, database: Database, run: Recording) -> Lookups:
-    found = measure(
-        request.suite,
-        database,
-        request.profile,
-        request.systems,
-        request.terminal,
-        seed=request.seed,
-        vacuum=not request.as_is,
-    )
-    found.write(run.writer)
-    run.noise(found.noise)
-    return found
-
-
-def _bench(request: Request, database: Database, run: Recording) -> None:
-    """The gate's own samples, then the same queries through pytest-benchmark beside them."""
-    found = _lookups(request, database, run)
-    with request.terminal.step("pytest bench/"):
-        _pytest_bench(request, database, run.path)
-    path = run.path / SAMPLES_FILE
-    both = pd.concat([found.samples, pd.read_parquet(path)], ignore_index=True)
-    path.unlink()
-    run.writer.write_table("samples.parquet", both)
-
-
-def _pytest_bench(request: Request, database: Database, folder: Path) -> None:
-    bench_folder = request.suite.root / request.suite.config.bench
-    chosen = [part for system in request.systems for part in (" or ", f"{system.name}/")][1:]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", str(bench_folder), "-q", "-p", "no:cacheprovider"),
-            *("-p", "no:hypothesispytest", "-p", "no:faker"),  # a second of imports
-            *("-k", "".join(chosen)),
-            f"--rounds={request.profile.measure.pytest_rounds}",
-            f"--seed={request.seed}",
-            f"--samples-to={folder}",
-            f"--benchmark-json={folder / 'pytest-benchmark.json'}",
-            "--benchmark-disable-gc",
-        ],
-        cwd=request.suite.root,
-        env={**os.environ, **database.environment(), "COLUMNS": "1000"},  # wide enough for pytest's whole message
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=dies_with_parent,
-    )
-    if done.returncode != 0:
-        raise MeasureError(f"pytest bench/ ended with exit code {done.returncode}: {_told(done.stdout + done.stderr)}")
-
-
-def _told(output: str) -> str:
-    """What pytest says is wrong: our own line, else the first failure, else its last line."""
-    for pattern in (r"Exit: pgvitals: (.+?)[ !]*$", r"^FAILED .*? - (?:Failed: )?(.+)$", r"^ERROR:? (.+)$"):
-        if found := re.search(pattern, output, re.MULTILINE):
-            return found[1]
-    return next((line for line in reversed(output.splitlines()) if line.strip()), "it says nothing")
-
-
-def _load_test(request: Request, database: Database, run: Recording) -> Load:
-    plan = request.profile.load
-    schemas = [system.schema_name for system in request.systems]
-    with (
-        request.terminal.step(f"load test, {plan.rate:g} requests/s for {plan.seconds:g} s"),
-        at_rest(database, schemas),
-    ):
-        return run_load_test(
-            request.suite, database, plan=plan, seed=request.seed, systems=request.systems, out=run.path
-        )
-
-
-def _audit(request: Request, database: Database, run: Recording, asked: Asked) -> Audit:
-    with request.terminal.step("audit"):
-        found = ask_rules(
-            database.connect,
-            request.systems,
-            asked,
-            kind="lab",
-            root=request.suite.root,
-            engines=lambda: ask_in_lab(database, request.systems, asked.engine, asked.engine_rules),
-        )
-    if asked.revisions:
-        _audit_history(request, database, run, asked)
-    run.writer.write("audit.json", found)
-    return found
-
-
-def _audit_history(request: Request, database: Database, run: Recording, asked: Asked) -> None:
-    if database.state_path is None:
-        raise LabError("--revisions needs a server to make databases on; start one with `pgvitals up`")
-    server = server_of(load_state(database.state_path))
-    with request.terminal.step("audit of every revision"):
-        run.writer.write_table(HISTORY_FILE, audit_history(request.suite, server, request.systems, asked.rules))
-
-
-def _impacts(
-    request: Request, server: Server, run: Recording, pairs: Sequence[tuple[System, str, str]]
-) -> tuple[Impact, ...]:
-    found = tuple(
-        measure_impact(request.suite, server, system, request.profile, start, end, request.terminal, seed=request.seed)
-        for system, start, end in pairs
-    )
-    run.writer.write("impact.json", found)
-    return found
 
 
 def _claims(request: Request, run: Recording, wanted: bool) -> None:
