@@ -37,7 +37,7 @@ def test_a_value_that_cannot_be_used_is_refused(folder: Path, key: str, value: s
     source = folder / "probe.py"
     kept = [line for line in source.read_text(encoding="utf-8").splitlines() if not line.startswith(f"# {key}:")]
     source.write_text("\n".join([f"# {key}: {value}", *kept]), encoding="utf-8")
-    with pytest.raises(AuditError, match="probe.py") as caught:
+    with pytest.raises(AuditError, match=r"probe\.py") as caught:
         load_engine_rule(folder)
     assert message in str(caught.value)
 
