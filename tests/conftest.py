@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,6 +23,31 @@ CONDITIONS = {
     "root": (os.geteuid() == 0, "they start servers as root"),
 }
 """Marker -> (whether its tests run here, what it takes). Never skipped for what is merely missing."""
+# Imports take seconds, and what is run here often ends within one. A process that has imported what is needed becomes
+# the command by forking: everything after the imports is as if it had been typed.
+FORKS = """
+import gc, json, os, sys
+{imports}
+
+gc.freeze()  # or the end of each child would look through everything that was imported
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, path in enumerate(asked["files"], start=1):
+            os.dup2(os.open(path, os.O_WRONLY), number)
+        sys.argv, sys.path[0] = asked["words"], asked["folder"]
+        {main}
+        raise SystemExit(0)
+    status = os.waitpid(child, 0)[1]
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+RunForked = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
+"""Run a command of these words in a folder with this environment, to its end."""
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
@@ -115,3 +143,38 @@ def pytest_report_header() -> str:
     from pgvitals.lab.embedded import bin_dir
 
     return f"postgresql: {bin_dir()}"
+
+
+@pytest.fixture(scope="session")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], RunForked]]:
+    """Make a process with these imports that becomes a command by calling ``main``; they end with the session."""
+    started: list[subprocess.Popen[str]] = []
+
+    def fork(imports: str, main: str) -> RunForked:
+        files = [tmp_path_factory.mktemp("streams") / name for name in ("stdout", "stderr")]
+        script = FORKS.format(imports=imports, main=main)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+
+        def run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for path in files:
+                path.write_text("")
+            asked = {
+                "words": words,
+                "folder": str(folder),
+                "environment": dict(environment),
+                "files": [*map(str, files)],
+            }
+            print(json.dumps(asked), file=process.stdin, flush=True)
+            code = int(process.stdout.readline())
+            return subprocess.CompletedProcess(words, code, *(path.read_text() for path in files))
+
+        return run
+
+    yield fork
+    for process in started:
+        process.communicate()

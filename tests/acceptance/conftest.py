@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,56 +56,8 @@ rounds = 100000
 """
 
 
-# Imports take seconds, and most commands here fail within one. This process has imported everything and becomes
-# a command by forking: everything after the imports is as if it had been typed.
-PRELOADED = """
-import gc, json, os, sys
-import pgvitals.cli, pgvitals.job, pgvitals.report.html, pgvitals.standing_labs, pgvitals.tables
-
-gc.freeze()  # or the end of each child would look through everything that was imported
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if not child:
-        os.chdir(asked["folder"])
-        os.environ.clear()
-        os.environ.update(asked["environment"])
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for number, path in enumerate(asked["files"], start=1):
-            os.dup2(os.open(path, os.O_WRONLY), number)
-        sys.argv = asked["words"]
-        pgvitals.cli.main()
-    status = os.waitpid(child, 0)[1]
-    print(os.waitstatus_to_exitcode(status), flush=True)
-"""
-
-
-class Preloaded:
-    """The process that becomes a command."""
-
-    def __init__(self, folder: Path) -> None:
-        self.files = (folder / "stdout", folder / "stderr")
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELOADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(
-        self, words: tuple[str, ...], folder: Path, environment: dict[str, str]
-    ) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        for path in self.files:
-            path.write_text("")
-        asked = {"words": words, "folder": str(folder), "environment": environment, "files": [*map(str, self.files)]}
-        print(json.dumps(asked), file=self.process.stdin, flush=True)
-        code = int(self.process.stdout.readline())
-        out, err = (path.read_text() for path in self.files)
-        return subprocess.CompletedProcess(words, code, out, err)
-
-    def end(self) -> None:
-        """Let it go."""
-        self.process.communicate()
+RunForked = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
+PRELOADED = "import pgvitals.cli, pgvitals.job, pgvitals.report.html, pgvitals.standing_labs, pgvitals.tables"
 
 
 @dataclass
@@ -116,7 +66,7 @@ class Shell:
 
     folder: Path
     home: Path
-    preloaded: Preloaded
+    preloaded: RunForked
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -141,7 +91,7 @@ class Shell:
 
     def typed(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `pgvitals` with these words to its end, without waiting for its imports."""
-        return self.preloaded.run(("pgvitals", *words), self.folder, self.environment())
+        return self.preloaded(["pgvitals", *words], self.folder, self.environment())
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command in a session of its own, as a terminal would."""
@@ -206,9 +156,9 @@ def copy_suite(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shell_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Shell]]:
+def shell_in(forking: Callable[[str, str], RunForked]) -> Iterator[Callable[[Path], Shell]]:
     """Makes shells with a home each; a server that is left in one at the end is stopped, and a failure."""
-    preloaded = Preloaded(tmp_path_factory.mktemp("streams"))
+    preloaded = forking(PRELOADED, "pgvitals.cli.main()")
     made: list[Shell] = []
 
     def make(folder: Path) -> Shell:
@@ -220,7 +170,6 @@ def shell_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Pat
     yield make
     left = {shell.home: shell.states() for shell in made if shell.states()}
     ended = [replace(made[0], home=home).typed("down", "--all").returncode for home in left]
-    preloaded.end()
     assert (left, ended) == ({}, [])
 
 

@@ -99,51 +99,20 @@ print(json.dumps({
 """
 
 
-# Imports take most of the time of a `pytest bench/` that fails at once. This process has imported the libraries,
-# none of which is a plugin of pytest, and becomes a pytest by forking.
-PYTEST = """
-import gc, json, os, sys
-import alembic.command, pandas, psycopg, pyarrow.parquet, pydantic, rich.table, scipy.special, sqlalchemy.orm
-
-gc.freeze()  # or the end of each child would look through everything that was imported
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if not child:
-        os.chdir(asked["folder"])
-        os.environ.clear()
-        os.environ.update(asked["environment"])
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for number, path in enumerate(asked["files"], start=1):
-            os.dup2(os.open(path, os.O_WRONLY), number)
-        sys.argv, sys.path[0] = ["pytest", *asked["words"]], asked["folder"]
-        import pytest
-        raise SystemExit(pytest.console_main())
-    status = os.waitpid(child, 0)[1]
-    print(os.waitstatus_to_exitcode(status), flush=True)
-"""
 RunPytest = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def run_pytest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPytest]:
+def run_pytest(forking: Callable[[str, str], RunPytest]) -> RunPytest:
     """Run pytest with some words in a folder with these variables, to its end."""
-    files = [tmp_path_factory.mktemp("streams") / name for name in ("stdout", "stderr")]
-    forks = subprocess.Popen([sys.executable, "-c", PYTEST], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # None of these is a plugin of pytest.
+    libraries = "alembic.command, pandas, psycopg, pyarrow.parquet, pydantic, rich.table, scipy.special, sqlalchemy.orm"
+    become = forking(f"import {libraries}", "import pytest; raise SystemExit(pytest.console_main())")
 
     def run(words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        assert forks.stdin is not None
-        assert forks.stdout is not None
-        for path in files:
-            path.write_text("")
-        environment = {**os.environ, **variables}
-        asked = {"words": words, "folder": str(folder), "environment": environment, "files": [*map(str, files)]}
-        print(json.dumps(asked), file=forks.stdin, flush=True)
-        code = int(forks.stdout.readline())
-        return subprocess.CompletedProcess(words, code, *(path.read_text() for path in files))
+        return become(["pytest", *words], folder, {**os.environ, **variables})
 
-    yield run
-    forks.communicate()
+    return run
 
 
 class Client:
