@@ -20,6 +20,6 @@ select
   j.qualified as object,
   format('none of the %s index scans on its table; %s', j.table_scans, pg_size_pretty(j.bytes))
     || case when j.has_expression then '; the planner has statistics of its expression too' else '' end as detail,
-  format('drop index %s%s;', case when j.is_partitioned then '' else 'concurrently ' end, j.qualified) as remediation
+  format('drop index %s%s;', case when j.is_partitioned then '' else 'concurrently ' end || 'if exists ', j.qualified) as remediation
 from judged as j
 where j.scans = 0
