@@ -1,4 +1,4 @@
--- title: Overlapping appointments of one practitioner
+-- title: Overlapping appointments of one practitioner, or of nobody yet
 -- budget_p95_ms: 20
 -- since: pazpaz_hardening
 -- params: select workspace_id, practitioner_id, scheduled_start as "start", scheduled_end as "end"
@@ -9,7 +9,7 @@
 select id, client_id, scheduled_start, scheduled_end, status
 from pazpaz.appointments
 where workspace_id = %(workspace_id)s
-  and practitioner_id = %(practitioner_id)s
+  and (practitioner_id = %(practitioner_id)s or practitioner_id is null)
   and scheduled_start < %(end)s
   and scheduled_end > %(start)s
   and status not in ('cancelled', 'no_show')

@@ -22,7 +22,7 @@ from pgvitals.suite import Suite
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 FILES = {
     *("run.json", "samples.parquet", "latency.json", "index_usage.parquet", "audit.json", "audit.sarif", "impact.json"),
-    *("load.json", "load.hlog", "junit.xml", "report.html", "report.md", "report.json"),
+    *("load.json", "load.hlog", "junit.xml", "report.html", "report.md", "report.json", "audit_history.parquet"),
     *("tenants.parquet", "columns.parquet", "facts.json", "pictures", "pytest-benchmark.json", "plans", "notebooks"),
 }
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pgvitals.encryption import Context, KeyRing, blind_index, default_provider, fetch_from, seal
 from pgvitals.lab import Database
@@ -353,4 +354,38 @@ def test_the_application_cannot_delete_a_key_but_its_workspace_takes_it_along(he
             conn.execute("delete from pazpaz.workspace_keys")
         conn.execute("delete from pazpaz.workspaces where id = %s", (workspace,))
         assert conn.execute("select from pazpaz.workspace_keys").fetchall() == []
+        conn.rollback()
+
+
+def test_retention_deletes_what_is_over_and_nothing_else(head: Database, pazpaz_row: Row) -> None:
+    with head.connect(autocommit=False) as conn:
+        kept: dict[UUID, set[UUID]] = {}
+        for workspace in (pazpaz_row(conn, "workspaces"), pazpaz_row(conn, "workspaces")):
+            client = pazpaz_row(conn, "clients", workspace_id=workspace, **SEALED)
+            of = {"workspace_id": workspace, "client_id": client}
+            dates = ("2000-01-01", "2999-01-01", None)
+            over, later, never = (pazpaz_row(conn, "sessions", **of, permanent_delete_after=date) for date in dates)
+            for session in (over, later):
+                pazpaz_row(conn, "session_versions", workspace_id=workspace, session_id=session)
+            kept[workspace] = {over, later, never}
+        mine, other = kept
+        conn.execute("set local role pazpaz_retention")
+        assert conn.execute("delete from pazpaz.sessions").rowcount == 0  # of no workspace
+        conn.execute("select set_config('app.current_workspace_id', %s, true)", (str(mine),))
+        assert conn.execute("delete from pazpaz.sessions").rowcount == 1
+        for table in ("clients", "appointments", "workspaces", "audit_events"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+                conn.execute(sql.SQL("delete from pazpaz.{}").format(sql.Identifier(table)))
+        conn.execute("reset role")
+        left = dict(
+            conn.execute(
+                "select workspace_id, array_agg(id) from pazpaz.sessions where workspace_id = any(%s) group by 1",
+                ([mine, other],),
+            ).fetchall()
+        )
+        assert len(left[mine]) == 2
+        assert set(left[mine]) < kept[mine]
+        assert set(left[other]) == kept[other]
+        versions = "select count(*) from pazpaz.session_versions where workspace_id = any(%s)"
+        assert conn.execute(versions, ([mine, other],)).fetchone() == (3,)
         conn.rollback()
