@@ -96,12 +96,14 @@ class Planner:
         made = sql.SQL("create index on {} ({})").format(
             sql.Identifier(reading.schema, reading.table), sql.SQL(", ").join(map(sql.Identifier, reading.columns))
         )
-        with self.conn.transaction(force_rollback=True):
-            if self.hypopg is None:
+        if self.hypopg is None:
+            with self.conn.transaction(force_rollback=True):
                 self.conn.execute(made)
-            else:
-                create = sql.SQL("select {}(%s)").format(sql.Identifier(self.hypopg, "hypopg_create_index"))
-                self.conn.execute(create, (made.as_string(self.conn),))
+                yield made.as_string(self.conn)
+            return
+        there = sql.Identifier(self.hypopg)
+        self.conn.execute(sql.SQL("select {}.hypopg_create_index(%s)").format(there), (made.as_string(self.conn),))
+        try:
             yield made.as_string(self.conn)
-        if self.hypopg is not None:
-            self.conn.execute(sql.SQL("select {}()").format(sql.Identifier(self.hypopg, "hypopg_reset")))
+        finally:
+            self.conn.execute(sql.SQL("select {}.hypopg_reset()").format(there))
