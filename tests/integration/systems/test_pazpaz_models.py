@@ -168,3 +168,44 @@ def test_a_date_of_birth_that_cannot_be_is_refused_by_the_model(models: ModuleTy
 def test_a_date_of_birth_of_today_or_none_is_fine(models: ModuleType) -> None:
     models.Client(date_of_birth=dt.datetime.now(dt.UTC).date())
     models.Client(date_of_birth=None)
+
+
+def test_a_workspace_goes_as_a_whole_whatever_of_it_is_loaded(
+    application: sessionmaker[Session], models: ModuleType
+) -> None:
+    workspace = uuid4()
+    with application.begin() as session:
+        found(session, models, workspace)
+    with application.begin() as session:
+        enter(session, workspace)
+        loaded = session.get_one(models.Workspace, workspace, options=[selectinload(models.Workspace.clients)])
+        assert [len(client.appointments) for client in loaded.clients] == [3]
+        session.delete(loaded)
+    with application() as session:
+        enter(session, workspace)
+        tables = (models.Workspace, models.Client, models.Appointment)
+        assert [session.scalars(sa.select(each)).all() for each in tables] == [[], [], []]
+
+
+def test_what_has_to_be_kept_is_deleted_neither_by_itself_nor_by_way_of_a_list(
+    application: sessionmaker[Session], models: ModuleType
+) -> None:
+    workspace = uuid4()
+    with application.begin() as session:
+        found(session, models, workspace)
+    with application() as session:
+        enter(session, workspace)
+        client = session.scalars(sa.select(models.Client)).one()
+        visits = len(client.appointments)
+        session.delete(client)
+        with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table clients"):
+            session.flush()
+    with application() as session:
+        enter(session, workspace)
+        client = session.scalars(sa.select(models.Client)).one()
+        client.appointments.pop()
+        with pytest.raises(sa.exc.IntegrityError, match="client_id"):
+            session.flush()
+    with application() as session:
+        enter(session, workspace)
+        assert len(session.scalars(sa.select(models.Client)).one().appointments) == visits
