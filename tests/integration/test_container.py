@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,34 @@ def test_it_has_the_settings_of_a_lab_and_trades_nothing_for_speed(server: Serve
         )
         for name in ("fsync", "full_page_writes", "synchronous_commit"):
             assert conn.execute("select current_setting(%s)", (name,)).fetchone() == ("on",)
+
+
+def test_it_counts_the_server_s_own_time_where_the_image_can(server: Server) -> None:
+    with server.maintenance() as conn:
+        (can,) = conn.execute(
+            "select count(*) > 0 from pg_available_extensions where name = 'pg_stat_statements'"
+        ).fetchone() or (None,)
+        (loaded,) = conn.execute("show shared_preload_libraries").fetchone() or (None,)
+    assert loaded == ("pg_stat_statements" if can else "")
+
+
+def test_an_image_without_the_library_starts_without_it(
+    server: Server, engine: docker.DockerClient, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = image_name()
+    made = engine.containers.create(image, ["-c", "find / -xdev -name 'pg_stat_statements*' -delete"], entrypoint="sh")
+    made.start()
+    made.wait()
+    config = engine.images.get(image).attrs["Config"]
+    changes = [f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", f"CMD {json.dumps(config['Cmd'])}"]
+    engine.api.commit(made.id, "pgvitals-test-without", "counting", changes="\n".join(changes))
+    made.remove(v=True)
+    try:
+        monkeypatch.setenv("PGVITALS_IMAGE", "pgvitals-test-without:counting")
+        with start_server("container", suite=suite) as poorer, poorer.maintenance() as conn:
+            assert conn.execute("show shared_preload_libraries").fetchone() == ("",)
+    finally:
+        engine.images.remove("pgvitals-test-without:counting", force=True)
 
 
 def test_the_password_is_asked_for_and_is_in_no_command_line(server: Server, engine: docker.DockerClient) -> None:

@@ -15,7 +15,7 @@ import psycopg
 
 from pgvitals.errors import LabError
 from pgvitals.lab.server import Server, one_line
-from pgvitals.lab.settings import CLIENT_DEFAULTS, lab_settings
+from pgvitals.lab.settings import CLIENT_DEFAULTS, COUNTING, lab_settings
 from pgvitals.lab.state import State
 
 DEFAULT_IMAGE = "postgres:17"
@@ -120,14 +120,15 @@ def start(state: State) -> Server:
     testcontainers_config.ryuk_disabled = True  # the state file and the label do its work
     state.save()
     password = secrets.token_urlsafe(24)
-    command = [part for name, value in lab_settings().items() for part in ("-c", f"{name}={value}")]
     container = Postgres(image_name(), username="postgres", password=password, dbname="postgres", driver=None)
-    container.with_command(command).with_kwargs(labels={LABEL: state.id}, shm_size="1g")
-    with contextlib.closing(client()) as engine:
-        local = engine.api.base_url.startswith("http+docker://")  # over the engine's socket on this machine
-    if local:
-        container.ports["5432"] = ("127.0.0.1", None)  # type: ignore[assignment]  # a free port, for this machine alone
     try:
+        with contextlib.closing(client()) as engine:
+            local = engine.api.base_url.startswith("http+docker://")  # over the engine's socket on this machine
+            settings = lab_settings() | (COUNTING if _can_count(engine, state) else {})
+        command = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        container.with_command(command).with_kwargs(labels={LABEL: state.id}, shm_size="1g")
+        if local:
+            container.ports["5432"] = ("127.0.0.1", None)  # type: ignore[assignment]  # a free port, for this machine alone
         try:
             container.start()
             host, port = _address(container, local=local)
@@ -167,6 +168,23 @@ def stop(state: State) -> None:
         except (DockerException, OSError) as error:
             raise LabError(f"container of lab server {state.id} cannot be removed: {one_line(error)[:160]}") from None
     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _can_count(engine: Any, state: State) -> bool:
+    """Whether the image has pg_stat_statements: a server that is told to load what is not there does not start."""
+    from docker.errors import DockerException
+
+    look = ["-c", "find / -xdev -name pg_stat_statements.so | grep -q ."]
+    try:
+        looking = engine.containers.create(
+            image_name(), look, entrypoint="sh", network_mode="none", labels={LABEL: state.id}
+        )
+        looking.start()
+        found = looking.wait()["StatusCode"] == 0
+        looking.remove(v=True)
+    except (DockerException, OSError):  # no sh, for one; if it is the engine, starting the server says so
+        return False
+    return bool(found)
 
 
 def _address(container: Any, *, local: bool) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from pgvitals.errors import LabError
 from pgvitals.lab import handover, parked
 from pgvitals.lab.kept import limit_bytes
 from pgvitals.lab.server import Server, one_line
-from pgvitals.lab.settings import CLIENT_DEFAULTS, counting_settings, lab_settings
+from pgvitals.lab.settings import CLIENT_DEFAULTS, COUNTING, lab_settings
 from pgvitals.lab.state import Process, State, home, load_state
 from pgvitals.lab.unprivileged import Identity, fingerprint, reachable_bin, server_identity
 
@@ -136,6 +136,12 @@ def _make(folder: Path, identity: Identity) -> None:
     identity.own(folder)
 
 
+def _can_count(binaries: Path) -> bool:
+    """Whether the installation has pg_stat_statements."""
+    names = ("lib/pg_stat_statements.so", "lib/postgresql/pg_stat_statements.so", "lib/pg_stat_statements.dylib")
+    return any((binaries.parent / name).is_file() for name in names)
+
+
 def _initdb(state: State, binaries: Path, password: str, identity: Identity) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="password-", dir=state.folder) as file:
         file.write(password)
@@ -197,7 +203,7 @@ def _launch(state: State, binaries: Path, password: str, identity: Identity) -> 
     data, log = state.folder / "data", state.folder / "postgres.log"
     settings = {
         **lab_settings(),
-        **counting_settings(binaries),
+        **(COUNTING if _can_count(binaries) else {}),
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(state.socket_dir),
         "unix_socket_permissions": "0700",
