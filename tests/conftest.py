@@ -140,7 +140,7 @@ def database(server: Server) -> Iterator[Database]:
 
 def pytest_report_header() -> str:
     """Name the binaries that the tests run on."""
-    from pgvitals.lab.embedded import bin_dir
+    from pgvitals.lab.binaries import bin_dir
 
     return f"postgresql: {bin_dir()}"
 

@@ -23,7 +23,7 @@ import pytest
 from psycopg import sql
 
 from pgvitals.lab import Database
-from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.guard import MARKER_SCHEMA
 from pgvitals.lab.reap import reap
 from pgvitals.lab.state import State, home, load_state

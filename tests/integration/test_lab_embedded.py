@@ -23,7 +23,7 @@ import pytest
 from pgvitals.errors import LabError
 from pgvitals.lab import Database, Server, start_server
 from pgvitals.lab import embedded as embedded_server
-from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.reap import reap
 from pgvitals.lab.state import Process, home, load_state, make_directory
 from pgvitals.lab.unprivileged import Identity, fingerprint, reachable_bin, server_identity

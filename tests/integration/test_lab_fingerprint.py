@@ -13,7 +13,7 @@ import pytest
 
 from pgvitals.errors import LabError
 from pgvitals.lab import Database, Server, fingerprint
-from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.psql import environment, find_psql
 from pgvitals.lab.settings import lab_settings
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from pgvitals.errors import GuardError, LabError
 from pgvitals.lab import Database, Server, guard, start_server
-from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.migrate import downgrade, upgrade
 from pgvitals.lab.psql import environment
 from pgvitals.lab.state import load_state

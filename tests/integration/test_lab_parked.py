@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from pgvitals.lab import Server, embedded, kept, parked, start_server
-from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.kept import Label
 from pgvitals.lab.parked import Parked, all_parked
 from pgvitals.lab.reap import reap

