@@ -16,7 +16,7 @@ from pgvitals.errors import LabError
 from pgvitals.lab.attach import server_of
 from pgvitals.lab.database import Database
 from pgvitals.lab.state import load_state
-from pgvitals.results.records import RuleResult
+from pgvitals.results.audit import RuleResult
 from pgvitals.system import System
 
 

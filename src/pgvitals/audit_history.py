@@ -19,7 +19,7 @@ from pgvitals.audit.session import read_only
 from pgvitals.audit.statement import parameters, together
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import upgrade
-from pgvitals.results.records import Finding, RuleResult
+from pgvitals.results.audit import Finding, RuleResult
 from pgvitals.suite import Suite
 from pgvitals.system import System
 

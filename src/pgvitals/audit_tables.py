@@ -8,8 +8,8 @@ from rich.table import Table
 from pgvitals.audit.checklist import Answer, Checklist, answer
 from pgvitals.report.audit_review import terms
 from pgvitals.report.wording import plural
+from pgvitals.results.audit import Audit
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit
 from pgvitals.terminal import outcome_text, table
 
 __all__ = ["checklist_table", "terms"]

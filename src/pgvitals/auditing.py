@@ -30,7 +30,8 @@ from pgvitals.lab import external
 from pgvitals.report.annotations import repository_root
 from pgvitals.report.checklist_markdown import render_checklist
 from pgvitals.report.kinds import write_reports
-from pgvitals.results.records import Audit, RuleResult, Server
+from pgvitals.results.audit import Audit, RuleResult
+from pgvitals.results.records import Server
 from pgvitals.results.rundir import Run, load_run
 from pgvitals.suite import Suite
 from pgvitals.system import System

@@ -22,9 +22,10 @@ from pgvitals.phases import record_audit, record_bench, record_dataset, record_i
 from pgvitals.recording import Recording
 from pgvitals.report import judge_run, write_reports
 from pgvitals.request import MEASURING, PHASES, Request
+from pgvitals.results.audit import Audit
 from pgvitals.results.cold import Cold
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Gate, Impact, IndexUse, Load
+from pgvitals.results.records import Gate, Impact, IndexUse, Load
 from pgvitals.results.rls import RlsPrice
 from pgvitals.results.rundir import Run, load_run
 from pgvitals.system import System

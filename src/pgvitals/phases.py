@@ -29,7 +29,8 @@ from pgvitals.measure.lookups import Lookups, measure
 from pgvitals.measure.prepare import at_rest
 from pgvitals.recording import Recording
 from pgvitals.request import Request
-from pgvitals.results.records import Audit, Impact, Load
+from pgvitals.results.audit import Audit
+from pgvitals.results.records import Impact, Load
 from pgvitals.system import System
 
 

@@ -11,8 +11,9 @@ from pgvitals.report.audit_review import LOUD, open_first, standing
 from pgvitals.report.lookup_groups import WRITES_NOTE, lookup_groups, writes
 from pgvitals.report.server_review import server_note, server_told
 from pgvitals.report.wording import ms, ms_range, size
+from pgvitals.results.audit import Audit, Finding
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Dataset, Finding, Gate, Impact, IndexUse, Latency, Load
+from pgvitals.results.records import Dataset, Gate, Impact, IndexUse, Latency, Load
 from pgvitals.results.rundir import Run
 from pgvitals.terminal import outcome_text, table
 

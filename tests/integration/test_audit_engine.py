@@ -13,8 +13,8 @@ from pgvitals.audit.engine import EngineRule, Target, ask_engine, load_engine_ru
 from pgvitals.audit.engine.target import url_of
 from pgvitals.audit.engine.trial import try_engine_rules
 from pgvitals.lab import Database, Server
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 from pgvitals.suite import Suite, load_module
 
 RULES = {rule.id: rule for rule in load_engine_rules()}

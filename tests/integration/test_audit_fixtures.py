@@ -9,8 +9,8 @@ import pytest
 from pgvitals.audit import audit, load_rules, select_rules
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import upgrade
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 from pgvitals.suite import Suite
 
 At = Callable[[str, str, str], RuleResult]

@@ -10,8 +10,8 @@ import pytest
 from pgvitals.audit import audit, load_rules, select_rules
 from pgvitals.audit.trial import policy, statements
 from pgvitals.lab import Database, Server
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 
 Ask = Callable[..., RuleResult]
 RULES = load_rules()

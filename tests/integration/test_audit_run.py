@@ -14,8 +14,8 @@ from pgvitals.audit.session import SETTINGS
 from pgvitals.audit.trial import policy
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database, guard
+from pgvitals.results.audit import Audit
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit
 from pgvitals.system import System
 
 KEYS = select_rules(load_rules(), ["KEY"])
@@ -200,7 +200,7 @@ def test_a_rule_for_a_newer_server_is_not_applicable(database: Database, system:
 
 WRITER = """
 from pgvitals.audit.declared import Looked
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 def probe(connection, system):
     count = connection.execute("delete from rule_test.clients").rowcount

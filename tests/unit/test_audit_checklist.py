@@ -14,8 +14,8 @@ from pgvitals.audit.engine import load_engine_rules
 from pgvitals.audit.rule import load_rules
 from pgvitals.errors import ChecklistError
 from pgvitals.report.checklist_markdown import render_checklist
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Finding, RuleResult
 
 RULES = (*load_rules(), *load_engine_rules())
 OWN = """

@@ -12,8 +12,8 @@ import pytest
 from pgvitals.audit.settle import settle
 from pgvitals.audit.waivers import Waiver, load_waivers, waivers_of
 from pgvitals.errors import AuditError, WaiverError
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Finding, RuleResult
 
 TODAY = date(2030, 1, 15)
 RULES = ("KEY001", "KEY002")

@@ -9,12 +9,11 @@ import pytest
 from rich.console import Console
 
 from pgvitals import tables
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import (
-    Audit,
     Contrast,
     Dataset,
-    Finding,
     Gate,
     Impact,
     IndexUse,
@@ -23,7 +22,6 @@ from pgvitals.results.records import (
     Load,
     LoadQuery,
     Relation,
-    RuleResult,
     TableRows,
 )
 from pgvitals.results.server_time import ServerTime

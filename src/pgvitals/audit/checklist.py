@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pgvitals.audit.declared import SEVERITIES
 from pgvitals.errors import ChecklistError
 from pgvitals.reading import first_problem, read_toml
+from pgvitals.results.audit import Audit, RuleResult
 from pgvitals.results.outcome import Outcome, worst
-from pgvitals.results.records import Audit, RuleResult
 
 FOLDER = Path(__file__).parent / "checklists"
 

@@ -10,8 +10,8 @@ from typing import TypedDict
 
 from pgvitals.audit.header import read_header
 from pgvitals.errors import AuditError
+from pgvitals.results.audit import Finding, RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Finding, RuleResult
 
 SEVERITIES = ("P0", "P1", "P2", "P3")
 CIS = "CIS PostgreSQL 17"

@@ -16,7 +16,7 @@ from pgvitals.audit.rule import Rule, load_rules
 from pgvitals.audit.trial import Trial, trying
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 _NEW_RULE = """\
 ## A new rule

@@ -19,8 +19,8 @@ from pgvitals.audit.statement import Parameters, parameters, server_parameters
 from pgvitals.errors import AuditError
 from pgvitals.lab import guard
 from pgvitals.refusal import refusal
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import worst
-from pgvitals.results.records import Audit, Finding, RuleResult
 from pgvitals.system import System
 
 SERVER = "server"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pgvitals.audit.declared import SEVERITIES
 from pgvitals.audit.waivers import Waiver, waive
 from pgvitals.errors import AuditError
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome, worst
-from pgvitals.results.records import Audit, Finding, RuleResult
 
 if TYPE_CHECKING:
     from pgvitals.results.rundir import Run

@@ -20,8 +20,8 @@ from pgvitals.audit.run import Ask, asking
 from pgvitals.errors import AuditError
 from pgvitals.lab import Database, guard
 from pgvitals.refusal import refusal
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 from pgvitals.system import System
 
 SCHEMA = "rule_test"

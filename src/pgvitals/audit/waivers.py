@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pgvitals.errors import WaiverError
 from pgvitals.reading import first_problem, read_toml
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Finding, RuleResult
 from pgvitals.system import System
 
 FILE = "waivers.toml"

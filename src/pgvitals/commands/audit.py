@@ -26,7 +26,7 @@ from pgvitals.terminal import Terminal
 if TYPE_CHECKING:
     from pgvitals.audit_engines import AskedEngine
     from pgvitals.auditing import Asked, Foreign
-    from pgvitals.results.records import Audit
+    from pgvitals.results.audit import Audit
     from pgvitals.results.rundir import Run
     from pgvitals.suite import Suite
 

@@ -12,8 +12,8 @@ from pgvitals.report.audit_review import (
 )
 from pgvitals.report.markdown_parts import MARKS, code, fenced, markdown_table, text
 from pgvitals.report.verdict import headline
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Finding, RuleResult
 
 
 def audit_section(audit: Audit) -> str:

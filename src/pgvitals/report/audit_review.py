@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pgvitals.audit.checklist import Answer, Checklist, all_checklists, answer
 from pgvitals.report.wording import count
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome, worst
-from pgvitals.results.records import Audit, Finding, RuleResult
 
 SHOWN_MOST = 20  # findings of one rule that a report prints; audit.json has them all
 LOUD = (Outcome.FAIL, Outcome.ERROR)

@@ -10,8 +10,9 @@ from pgvitals.report.audit_markdown import finding_line
 from pgvitals.report.audit_review import SHOWN_MOST, open_first, remediation
 from pgvitals.report.markdown_parts import MARKS, code, fenced, text
 from pgvitals.report.wording import moment, plural
+from pgvitals.results.audit import Audit, RuleResult
 from pgvitals.results.outcome import Outcome, worst
-from pgvitals.results.records import Audit, RuleResult, RunInfo
+from pgvitals.results.records import RunInfo
 
 STATUS = {
     Outcome.PASS: "PASS",

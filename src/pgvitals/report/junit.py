@@ -18,9 +18,10 @@ from pgvitals.report.redact import redact
 from pgvitals.report.tenant_review import numbers_told
 from pgvitals.report.verdict import headline
 from pgvitals.report.wording import budget, ms, ms_range, printable
+from pgvitals.results.audit import Audit, RuleResult
 from pgvitals.results.comparison import RegressionGate
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Gate, Latency, Load, RuleResult
+from pgvitals.results.records import Gate, Latency, Load
 from pgvitals.results.rundir import Run
 from pgvitals.results.tenants import tenant_verdicts
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from pgvitals.report.audit_review import open_first, standing
 from pgvitals.report.redact import redact
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Finding, RuleResult
 from pgvitals.results.rundir import Run
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pgvitals.report.fact_review import facts_outcome, told
 from pgvitals.report.fact_review import loud as loud_facts
 from pgvitals.report.wording import plural
+from pgvitals.results.audit import Audit
 from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
-from pgvitals.results.records import Audit, Fact, Gate, Impact, Load
+from pgvitals.results.records import Fact, Gate, Impact, Load
 from pgvitals.results.rundir import Run
 from pgvitals.results.tenants import tenant_verdicts
 

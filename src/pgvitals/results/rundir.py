@@ -27,8 +27,9 @@ from pydantic_core import to_json
 
 from pgvitals.errors import ResultsError
 from pgvitals.reading import first_problem
+from pgvitals.results.audit import Audit
 from pgvitals.results.cold import Cold
-from pgvitals.results.records import FORMAT_VERSION, Audit, Fact, Gate, Impact, IndexUse, Load, RunInfo
+from pgvitals.results.records import FORMAT_VERSION, Fact, Gate, Impact, IndexUse, Load, RunInfo
 from pgvitals.results.rls import RlsPrice
 
 T = TypeVar("T")

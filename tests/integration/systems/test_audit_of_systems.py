@@ -9,8 +9,8 @@ import pytest
 from pgvitals.audit import audit, load_rules, select_rules
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import downgrade
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 from pgvitals.suite import Suite
 
 PROBES = ("TEN030", "TEN031", "TEN032", "TEN033", "TEN034", "AUD020", "AUD022", "CON020")

@@ -16,8 +16,8 @@ from pgvitals.lab.migrate import downgrade
 from pgvitals.measure.runner import Runner
 from pgvitals.measure.task import Task, make_tasks
 from pgvitals.query import Query
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 from pgvitals.revisions import queries_at
 from pgvitals.suite import Suite
 from pgvitals.system import System

@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pgvitals.results.audit import Audit, Finding, RuleResult
 from pgvitals.results.outcome import Outcome
 from pgvitals.results.records import (
-    Audit,
     Contrast,
     Dataset,
-    Finding,
     Gate,
     Hardware,
     Impact,
@@ -29,7 +28,6 @@ from pgvitals.results.records import (
     LoadQuery,
     Noise,
     Relation,
-    RuleResult,
     RunInfo,
     Server,
     TableRows,

@@ -14,8 +14,8 @@ from pgvitals.report.html import render_html
 from pgvitals.report.junit import render_junit
 from pgvitals.report.markdown import render_markdown
 from pgvitals.report.verdict import judge_run
+from pgvitals.results.audit import Audit, Finding
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Audit, Finding
 from pgvitals.results.rundir import Run
 
 OPEN = Finding(objects=("s.open",), detail="has no index", remediation="create index on s.open (a);")

@@ -12,8 +12,8 @@ import pytest
 
 from pgvitals.report.html import render_html
 from pgvitals.report.markdown import render_markdown
+from pgvitals.results.audit import Finding
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Finding
 from pgvitals.results.rundir import Run
 
 VOID = {"meta", "link", "br", "wbr", "hr", "img", "input"}

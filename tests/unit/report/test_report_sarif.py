@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 
 from pgvitals.report.sarif import FINGERPRINT, render_sarif
+from pgvitals.results.audit import Finding
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import Finding
 from pgvitals.results.rundir import Run
 
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))

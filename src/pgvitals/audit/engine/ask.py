@@ -16,7 +16,7 @@ from pgvitals.audit.engine.target import Target, load_attribute
 from pgvitals.audit.engine.watch import Request
 from pgvitals.errors import AuditError
 from pgvitals.refusal import refusal
-from pgvitals.results.records import RuleResult
+from pgvitals.results.audit import RuleResult
 
 PATIENCE_S = 45.0
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from pgvitals.audit.engine.ask import ask_engine, load_requests
 from pgvitals.audit.engine.rule import EngineRule, load_engine_rules
 from pgvitals.audit.engine.target import load_target
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 
 _PATIENCE_S = 2.0
 

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import Attempt, acting, attempt, role_exists, statement, uncounted
 from pgvitals.audit.probes.tables import Table, members
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 

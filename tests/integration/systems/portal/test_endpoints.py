@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pgvitals.audit.engine import Target, ask_engine, load_engine_rules
 from pgvitals.audit.engine.target import url_of
 from pgvitals.lab import Database
+from pgvitals.results.audit import RuleResult
 from pgvitals.results.outcome import Outcome
-from pgvitals.results.records import RuleResult
 from pgvitals.suite import Suite, load_module
 
 RULES = [rule for rule in load_engine_rules() if rule.of_requests]

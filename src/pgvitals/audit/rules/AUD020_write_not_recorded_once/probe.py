@@ -23,7 +23,7 @@ import psycopg
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.tables import Table
 from pgvitals.audit.probes.trail import Recorder, Written
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 

@@ -20,7 +20,7 @@ import psycopg
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import acting, attempt, statement
 from pgvitals.audit.probes.trail import Recorder, Trail
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 

@@ -21,7 +21,7 @@ from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import statement
 from pgvitals.audit.probes.tables import Table, catalog
 from pgvitals.audit.probes.trail import Recorder
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 _COLUMNS = """

@@ -17,7 +17,7 @@ import psycopg
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import Attempt, attempt, statement
 from pgvitals.audit.probes.tables import catalog
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import DocumentedConstraint, System
 
 _COLUMNS = """

@@ -17,7 +17,7 @@ import psycopg
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import statement
 from pgvitals.audit.probes.sealed import Column, nonce_bytes, sample, sealed_columns
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 COUNTED_MOST = 20_000

@@ -18,7 +18,7 @@ from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.attempt import statement
 from pgvitals.audit.probes.sealed import SAMPLED_MOST, sample, says_its_key, sealed_columns
 from pgvitals.audit.probes.tables import catalog
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 _KEYS = """

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from pgvitals.audit.declared import Looked
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 _INSTALLED = """

@@ -18,7 +18,7 @@ import psycopg
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.probes.plans import Planner, measured_queries
 from pgvitals.audit.probes.tables import catalog
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 from pgvitals.system import System
 
 LEAST_ROWS = 10_000

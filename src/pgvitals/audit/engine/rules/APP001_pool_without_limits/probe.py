@@ -12,7 +12,7 @@
 
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 GIVE = "-- create_engine(url, pool_size=5, max_overflow=10, pool_timeout=30)"
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.pool import Checkout
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 LIMIT = "select setting::bigint / 1000.0 from pg_catalog.pg_settings where name = 'lock_timeout'"
 GIVE = '-- create_engine(url, connect_args={"options": "-c lock_timeout=10s"})'

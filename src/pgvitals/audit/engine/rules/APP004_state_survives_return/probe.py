@@ -19,7 +19,7 @@ from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.pool import EnginePool
 from pgvitals.refusal import refusal
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 RESET = (
     "-- @event.listens_for(engine.sync_engine, 'reset')\n"

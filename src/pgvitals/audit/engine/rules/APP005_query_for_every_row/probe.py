@@ -12,7 +12,7 @@
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.watch import watch
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 FEW, MANY = 1, 10
 LOAD = "-- select(Parent).options(selectinload(Parent.children))"

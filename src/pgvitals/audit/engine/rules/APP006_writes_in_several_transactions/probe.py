@@ -13,7 +13,7 @@
 from pgvitals.audit.declared import Looked
 from pgvitals.audit.engine.ask import Application
 from pgvitals.audit.engine.watch import watch
-from pgvitals.results.records import Finding
+from pgvitals.results.audit import Finding
 
 ROWS = 2
 BEGIN = "-- async with session.begin(): ...  # around everything that the request writes"
