@@ -24,13 +24,20 @@ from hypothesis.strategies import DataObject
 
 from pgvitals.errors import ResultsError
 from pgvitals.recording import record
-from pgvitals.results import records, rundir
+from pgvitals.results import audit, cold, records, rls, rundir, server_time, tenants
 from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
 from pgvitals.results.records import FORMAT_VERSION, IndexUse, RunInfo
 from pgvitals.results.rundir import SAMPLE_COLUMNS, Run, RunWriter, index_table, load_run, new_run_path
 from pgvitals.suite import Suite, SuiteConfig
 
-RECORDS = [kind for kind in vars(records).values() if dataclasses.is_dataclass(kind)]
+RECORDS = list(
+    dict.fromkeys(
+        kind
+        for module in (records, audit, cold, rls, server_time, tenants)
+        for kind in vars(module).values()
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type)
+    )
+)
 INFO = RunInfo(
     name="one",
     started_utc="2025-01-06T12:00:00+00:00",
@@ -392,7 +399,7 @@ def any_record(kind: type[Any]) -> st.SearchStrategy[Any]:
 
 
 def test_every_kind_of_record_is_tried() -> None:
-    assert {kind.__name__ for kind in RECORDS} >= {"RunInfo", "Gate", "Audit", "Impact", "Load"}
+    assert {kind.__name__ for kind in RECORDS} >= {"RunInfo", "Gate", "Audit", "Impact", "Load", "RlsPrice", "Cold"}
 
 
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
