@@ -24,7 +24,7 @@ from hypothesis.strategies import DataObject
 
 from pgvitals.errors import ResultsError
 from pgvitals.recording import record
-from pgvitals.results import audit, cold, records, rls, rundir, server_time, tenants
+from pgvitals.results import audit, cold, records, rls, rundir, server_time
 from pgvitals.results.outcome import EXIT_CODES, Outcome, worst
 from pgvitals.results.records import FORMAT_VERSION, IndexUse, RunInfo
 from pgvitals.results.rundir import SAMPLE_COLUMNS, Run, RunWriter, index_table, load_run, new_run_path
@@ -33,7 +33,7 @@ from pgvitals.suite import Suite, SuiteConfig
 RECORDS = list(
     dict.fromkeys(
         kind
-        for module in (records, audit, cold, rls, server_time, tenants)
+        for module in (records, audit, cold, rls, server_time)
         for kind in vars(module).values()
         if dataclasses.is_dataclass(kind) and isinstance(kind, type)
     )
