@@ -112,10 +112,31 @@ def test_two_open_attempts_that_are_under_together_pass():
     assert "two attempts" in verdict.reason
 
 
-def test_two_open_attempts_that_are_over_together_and_each_by_itself_fail():
+def test_two_open_attempts_that_are_over_together_and_each_by_itself_stay_open():
     one, two, budget = budget_between_one_and_both(10.0, "over")
     assert "a second attempt may tell" in judge(one, None, budget).reason
     verdict = judge(one, two, budget)
+    assert verdict.interval is not None
+    assert verdict.interval.low > budget
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.reason.endswith("still open after two attempts")
+
+
+def test_one_attempt_over_and_one_open_is_no_fail_whatever_they_are_together():
+    over, is_open = attempt(30, batches=60, spread=0.01), attempt(20.5, batches=20, seed=2)
+    assert "a second attempt may tell" in judge(is_open, None, 20).reason
+    for first, second in ((over, is_open), (is_open, over)):
+        verdict = judge(first, second, 20)
+        assert verdict.interval is not None
+        assert verdict.interval.low > 20
+        assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("enough", [(), (0,), (1,)])
+def test_attempts_too_thin_to_say_fail_together_if_each_points_over(enough):
+    sizes = [20 if number in enough else 7 for number in (0, 1)]
+    one, two = (attempt(30, batches=size, seed=seed) for seed, size in enumerate(sizes, start=1))
+    verdict = judge(one, two, 20)
     assert verdict.outcome is Outcome.FAIL
     assert "each with a p95 over it" in verdict.reason
 
