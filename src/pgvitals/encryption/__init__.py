@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pgvitals.encryption.blind import blind_index, normalised
-from pgvitals.encryption.cipher import random_key, seal, unseal
+from pgvitals.encryption.cipher import DataKey, random_key, seal, unseal
 from pgvitals.encryption.context import Context
 from pgvitals.encryption.keys import KeyProvider, LocalKeys, default_provider, key_context
 from pgvitals.encryption.ring import Fetch, KeyRing, StoredKey
@@ -34,6 +34,7 @@ _MODULE_OF = {name: module for module, names in _ON_SQLALCHEMY.items() for name 
 __all__ = [
     "Batch",
     "Context",
+    "DataKey",
     "Encrypted",
     "Fetch",
     "KeyProvider",

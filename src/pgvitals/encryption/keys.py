@@ -35,7 +35,7 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 
-from pgvitals.encryption.cipher import KEY_BYTES, NONCE_BYTES, TAG_BYTES, aead
+from pgvitals.encryption.cipher import KEY_BYTES, NONCE_BYTES, TAG_BYTES, DataKey
 from pgvitals.encryption.context import Context
 from pgvitals.errors import KeyProviderError
 
@@ -99,7 +99,7 @@ class LocalKeys:
                 raise KeyProviderError(f"the name of a key-encryption key is 1 to 255 bytes, got {len(name.encode())}")
             if len(kek) != KEY_BYTES:
                 raise KeyProviderError(f"key-encryption key {name!r} is {len(kek)} bytes, not {KEY_BYTES}; {_HOW}")
-        self._keks = dict(keks)
+        self._keks = {name: DataKey(kek) for name, kek in keks.items()}
 
     @classmethod
     def from_base64(cls, keys: Sequence[str], source: str) -> LocalKeys:
@@ -179,7 +179,7 @@ class LocalKeys:
             )
         name = self.kek_id.encode()
         header = bytes((WRAP_FORMAT, len(name))) + name + nonce
-        return header + aead(self._keks[self.kek_id]).encrypt(nonce, data_key, header + context.encoded())
+        return header + self._keks[self.kek_id].cipher.encrypt(nonce, data_key, header + context.encoded())
 
     def unwrap(self, wrapped: bytes, context: Context) -> bytes:
         """The data key that ``wrap`` was given, under whichever of the keys it was.
@@ -202,7 +202,7 @@ class LocalKeys:
         if len(body) != KEY_BYTES + TAG_BYTES:
             raise KeyProviderError(f"{what} was cut or extended; restore it from a backup")
         try:
-            return aead(kek).decrypt(header[end:], body, header + context.encoded())
+            return kek.cipher.decrypt(header[end:], body, header + context.encoded())
         except InvalidTag:
             raise KeyProviderError(
                 f"{what} does not unwrap: it was altered, or belongs to another workspace, purpose or version; "
