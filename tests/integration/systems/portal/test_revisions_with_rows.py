@@ -101,6 +101,20 @@ def test_the_hardening_stops_at_a_row_that_it_refuses_and_changes_nothing(
     assert state(database) == before
 
 
+def test_a_task_of_somebody_who_is_no_member_stops_the_hardening_and_is_counted(suite: Suite, own_portal: Any) -> None:
+    portal = own_portal("ec20df1795df")
+    with portal.database.connect() as conn:
+        conn.execute("update portal.tasks set assignee_user_id = %s", (portal.theirs.ids["users"],))
+        before = state(portal.database)
+        with pytest.raises(
+            MigrationError, match="rows of tasks whose assignee_user_id is no member of the organization: 1; correct"
+        ):
+            upgrade(suite, portal.database, "portal_hardening")
+        assert state(portal.database) == before
+        conn.execute("update portal.tasks set assignee_user_id = null")
+    upgrade(suite, portal.database, "portal_hardening")
+
+
 def test_a_user_who_is_no_superuser_takes_rows_up_and_down(suite: Suite) -> None:
     """FORCE holds the owner too: the owner sees every row it has to convert, or the step would lose some."""
     with start_server("embedded", suite=suite) as somebodys:
