@@ -15,7 +15,7 @@ from pgvitals.encryption.ring import Fetch, KeyRing, StoredKey
 
 if TYPE_CHECKING:
     from pgvitals.encryption.fence import hold, sealing_key
-    from pgvitals.encryption.orm import Encrypted, encrypted_date, encrypted_text, sealed_table
+    from pgvitals.encryption.orm import Encrypted, encrypted_date, encrypted_text, sealed_table, sealed_tables
     from pgvitals.encryption.reseal import Batch, SealedTable
     from pgvitals.encryption.rotation import Rotation, rewrap, rotate
     from pgvitals.encryption.sealed import Sealed, SealedText
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ON_SQLALCHEMY = {
     "fence": ("hold", "sealing_key"),
-    "orm": ("Encrypted", "encrypted_date", "encrypted_text", "sealed_table"),
+    "orm": ("Encrypted", "encrypted_date", "encrypted_text", "sealed_table", "sealed_tables"),
     "reseal": ("Batch", "SealedTable"),
     "rotation": ("Rotation", "rewrap", "rotate"),
     "sealed": ("Sealed", "SealedText"),
@@ -59,6 +59,7 @@ __all__ = [
     "rotate",
     "seal",
     "sealed_table",
+    "sealed_tables",
     "sealing_key",
     "unseal",
 ]
