@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pgvitals.encryption.blind import blind_index, normalised
 from pgvitals.encryption.cipher import DataKey, random_key, seal, unseal
 from pgvitals.encryption.context import Context
-from pgvitals.encryption.keys import KeyProvider, LocalKeys, default_provider, key_context
+from pgvitals.encryption.keys import KeyProvider, LocalKeys, default_provider, key_context, lab_provider
 from pgvitals.encryption.ring import Fetch, KeyRing, StoredKey
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ __all__ = [
     "fetch_from",
     "hold",
     "key_context",
+    "lab_provider",
     "normalised",
     "random_key",
     "rewrap",

@@ -46,6 +46,7 @@ LAB_KEK = hashlib.sha256(b"pgvitals lab key: published, for generated data only"
 """Anybody can compute it: it protects generated rows, and nothing else."""
 WRAP_FORMAT = 1
 _HOW = "make one with: openssl rand -base64 32"
+HOW_TO_SET = f"set {KEK_VARIABLE} (base64), or {KEK_FILE_VARIABLE} (a file that only its owner reads); {_HOW}"
 
 
 class KeyProvider(Protocol):
@@ -211,7 +212,28 @@ class LocalKeys:
 
 
 def default_provider() -> KeyProvider:
-    """Local keys from ``PGVITALS_KEK`` or the file that ``PGVITALS_KEK_FILE`` names; else the published lab key.
+    """Local keys from ``PGVITALS_KEK`` or the file that ``PGVITALS_KEK_FILE`` names: what an application uses.
+
+    Raises:
+        KeyProviderError: neither is set, both are, or the one that is set cannot be used.
+    """
+    provider = from_settings()
+    if provider is None:
+        raise KeyProviderError(f"there is no key-encryption key: {HOW_TO_SET}")
+    return provider
+
+
+def lab_provider() -> KeyProvider:
+    """The same, but the published lab key if neither is set: for generated rows in a database that pgvitals made.
+
+    Raises:
+        KeyProviderError: both are set, or the one that is set cannot be used.
+    """
+    return from_settings() or LocalKeys({LAB_KEK_ID: LAB_KEK})
+
+
+def from_settings() -> KeyProvider | None:
+    """The same; None if neither is set.
 
     Raises:
         KeyProviderError: both are set, or the one that is set cannot be used.
@@ -221,6 +243,4 @@ def default_provider() -> KeyProvider:
         raise KeyProviderError(f"{KEK_VARIABLE} and {KEK_FILE_VARIABLE} are both set; unset one of them")
     if text is not None:
         return LocalKeys.from_environment()
-    if path is not None:
-        return LocalKeys.from_file(Path(path))
-    return LocalKeys({LAB_KEK_ID: LAB_KEK})
+    return None if path is None else LocalKeys.from_file(Path(path))
