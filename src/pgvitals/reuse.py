@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from pgvitals.dataset.load import load
 from pgvitals.dataset.stored import recall
 from pgvitals.dataset.version import migrations_version, recipe_version
-from pgvitals.encryption import default_provider
+from pgvitals.encryption import lab_provider
 from pgvitals.errors import KeyProviderError, LabError
 from pgvitals.lab import Database, Server, guard, kept
 from pgvitals.lab.attach import server_of
@@ -274,7 +274,7 @@ def _head(scripts: ScriptDirectory, system: System) -> str:
 
 def _key_encryption_key() -> str:
     try:
-        return default_provider().kek_id
+        return lab_provider().kek_id
     except KeyProviderError:  # said where a key is needed; a dataset without sealed columns needs none
         return ""
 

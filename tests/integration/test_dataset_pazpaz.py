@@ -13,7 +13,7 @@ from psycopg import sql
 
 from pgvitals.dataset.load import load
 from pgvitals.dataset.recipe import Recipe, Unit, load_recipe
-from pgvitals.encryption import Context, KeyRing, blind_index, default_provider, fetch_from, unseal
+from pgvitals.encryption import Context, KeyRing, blind_index, fetch_from, lab_provider, unseal
 from pgvitals.lab import Database, Server
 from pgvitals.lab.migrate import upgrade
 from pgvitals.profile import Profile
@@ -69,7 +69,7 @@ def before(plain: tuple[Database, Dataset]) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture(scope="module")
 def opened(conn: psycopg.Connection) -> Open:
-    return partial(open_sealed, KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys")))
+    return partial(open_sealed, KeyRing(lab_provider(), fetch_from(conn, "pazpaz.workspace_keys")))
 
 
 def open_sealed(ring: KeyRing, table: str, column: str, tenant: object, row: object, value: bytes | None) -> str | None:
@@ -157,7 +157,7 @@ def test_every_workspace_has_a_key_for_data_and_one_for_its_index(conn: psycopg.
     ).fetchall()
     assert len(rows) == 12
     assert {(tuple(purposes), live) for _, purposes, live in rows} == {(("data", "index"), True)}
-    ring = KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
+    ring = KeyRing(lab_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
     keys = {key for (tenant, *_) in rows for key in (ring.data_key(str(tenant))[1], ring.index_key(str(tenant)))}
     assert len(keys) == 24
 

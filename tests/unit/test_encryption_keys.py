@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgvitals.encryption import Context, LocalKeys, default_provider, key_context, random_key
+from pgvitals.encryption import Context, LocalKeys, default_provider, key_context, lab_provider, random_key
 from pgvitals.encryption.keys import LAB_KEK, LAB_KEK_ID, fingerprint
 from pgvitals.errors import KeyProviderError
 
@@ -167,25 +167,36 @@ def test_what_is_no_file_is_refused(tmp_path):
         LocalKeys.from_file(type(tmp_path)("/dev/null"))
 
 
-def test_without_settings_the_published_lab_key_wraps():
-    provider = default_provider()
+def test_without_settings_an_application_has_no_key_and_is_told_where_to_put_one():
+    with pytest.raises(KeyProviderError) as refused:
+        default_provider()
+    assert str(refused.value) == (
+        "there is no key-encryption key: set PGVITALS_KEK (base64), or PGVITALS_KEK_FILE (a file that only its owner "
+        "reads); make one with: openssl rand -base64 32"
+    )
+
+
+def test_without_settings_the_published_lab_key_wraps_for_whoever_asks_for_it():
+    provider = lab_provider()
     assert provider.kek_id == LAB_KEK_ID
     assert LocalKeys({LAB_KEK_ID: LAB_KEK}).unwrap(provider.wrap(DATA_KEY, HERE), HERE) == DATA_KEY
 
 
-def test_the_variable_or_the_file_replaces_the_lab_key(monkeypatch, key_file):
+@pytest.mark.parametrize("provider", [default_provider, lab_provider])
+def test_the_variable_or_the_file_gives_the_key(monkeypatch, key_file, provider):
     monkeypatch.setenv("PGVITALS_KEK_FILE", str(key_file))
-    assert default_provider().kek_id == fingerprint(KEK)
+    assert provider().kek_id == fingerprint(KEK)
     monkeypatch.delenv("PGVITALS_KEK_FILE")
     monkeypatch.setenv("PGVITALS_KEK", text_of(OLD_KEK))
-    assert default_provider().kek_id == fingerprint(OLD_KEK)
+    assert provider().kek_id == fingerprint(OLD_KEK)
 
 
-def test_the_variable_and_the_file_together_are_refused(monkeypatch, key_file):
+@pytest.mark.parametrize("provider", [default_provider, lab_provider])
+def test_the_variable_and_the_file_together_are_refused(monkeypatch, key_file, provider):
     monkeypatch.setenv("PGVITALS_KEK_FILE", str(key_file))
     monkeypatch.setenv("PGVITALS_KEK", text_of(KEK))
     with pytest.raises(KeyProviderError, match="both set; unset one"):
-        default_provider()
+        provider()
 
 
 @pytest.mark.parametrize(

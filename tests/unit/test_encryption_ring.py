@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pgvitals.encryption import Context, KeyRing, LocalKeys, key_context, seal, unseal
+from pgvitals.encryption import Context, DataKey, KeyRing, LocalKeys, cipher, key_context, seal, unseal
 from pgvitals.errors import KeyProviderError, RetiredKeyError, UnknownKeyError
 
 KEK = bytes(range(32))
@@ -213,6 +218,64 @@ def test_threads_share_a_ring_while_keys_rotate(table):
             ring.refresh("t1")
         stop.set()
         assert all(worker.result() for worker in workers)
+
+
+class Watched:
+    """A cipher that says whether it is still in memory."""
+
+    alive: ClassVar[weakref.WeakSet[Watched]]
+
+    def __init__(self, key):
+        self.alive.add(self)
+        self.encrypt, self.decrypt = AESGCM(key).encrypt, AESGCM(key).decrypt
+
+
+@pytest.fixture
+def ciphers(monkeypatch):
+    """The ciphers that are in memory."""
+    made: weakref.WeakSet[Watched] = weakref.WeakSet()
+    monkeypatch.setattr(Watched, "alive", made, raising=False)
+    monkeypatch.setattr(cipher, "AESGCM", Watched)
+    return made
+
+
+def seal_and_open(ring: KeyRing, tenant: str) -> None:
+    version, key = ring.data_key(tenant)
+    here = HERE._replace(tenant=tenant)
+    for _ in range(3):
+        assert unseal(ring.opener(tenant), seal(key, version, "text", here), here) == "text"
+
+
+def test_what_a_ring_forgets_is_in_memory_nowhere(table, ciphers):
+    ring = table.ring()
+    for tenant in ("t1", "t2"):
+        table.add(tenant, 1)
+        ring.refresh(tenant)
+    ciphers.clear()  # of the key-encryption key, which the provider keeps
+    for tenant in ("t1", "t2"):
+        seal_and_open(ring, tenant)
+    assert len(ciphers) == 2, "one for each key, however often it seals and opens"
+    ring.forget("t1")
+    gc.collect()
+    assert len(ciphers) == 1
+    seal_and_open(ring, "t2")
+    ring.forget()
+    gc.collect()
+    assert len(ciphers) == 0
+
+
+def test_a_key_that_is_given_as_bytes_leaves_no_cipher_behind(ciphers):
+    sealed = seal(bytes(32), 1, "text", HERE)
+    assert unseal(lambda version: bytes(32), sealed, HERE) == "text"
+    gc.collect()
+    assert len(ciphers) == 0
+
+
+def test_a_data_key_is_its_bytes_wherever_it_is_copied_to_and_prints_none_of_them():
+    key = DataKey(range(32))
+    seal(key, 1, "text", HERE)
+    assert copy.deepcopy(key) == key == bytes(range(32))
+    assert f"{key!r} {key}" == "DataKey(32 bytes) DataKey(32 bytes)"
 
 
 def test_printing_a_ring_shows_no_key(table):

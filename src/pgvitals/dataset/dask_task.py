@@ -17,7 +17,7 @@ import psycopg
 from pgvitals.dataset.parts import Part
 from pgvitals.dataset.version import recipe_version
 from pgvitals.dataset.worker import Filler, Work
-from pgvitals.encryption import default_provider
+from pgvitals.encryption import lab_provider
 from pgvitals.errors import DatasetError, PgvitalsError, RowsRefusedError, SuiteError
 from pgvitals.suite import find_suite
 
@@ -94,7 +94,7 @@ def _require_same(work: Work, kek: str) -> None:
         here = {f"the recipe of system {name!r}": recipe_version(suite.system(name)) for name in work.loads}
     except SuiteError as error:
         raise UnfitWorkerError(f"{error}; set {SUITE_VARIABLE} there to the folder of the suite") from None
-    there["the key-encryption key"], here["the key-encryption key"] = kek, default_provider().kek_id
+    there["the key-encryption key"], here["the key-encryption key"] = kek, lab_provider().kek_id
     for what, wanted in there.items():
         if here[what] != wanted:
             raise UnfitWorkerError(

@@ -23,7 +23,7 @@ from pgvitals.dataset import dask_task
 from pgvitals.dataset.dask_task import Answer, UnfitWorkerError, fill_part, ids, let_go
 from pgvitals.dataset.parts import Part
 from pgvitals.dataset.worker import Work
-from pgvitals.encryption import default_provider
+from pgvitals.encryption import lab_provider
 from pgvitals.errors import DatasetError, PgvitalsError, RowsRefusedError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class DaskCrew(AbstractContextManager["DaskCrew"]):
         if not parts:
             return []
         by_key = {_key(work, part): part for part in parts}
-        kek = default_provider().kek_id
+        kek = lab_provider().kek_id
         self._futures = self.client.map(
             fill_part,
             *zip(*((work, part, kek) for part in parts), strict=True),

@@ -22,7 +22,7 @@ from pgvitals.dataset.stored import forget
 from pgvitals.dataset.unfiltered import unfiltered
 from pgvitals.dataset.version import recipe_version
 from pgvitals.dataset.worker import Target, become_owner, refusals_of
-from pgvitals.encryption.keys import default_provider
+from pgvitals.encryption.keys import lab_provider
 from pgvitals.errors import DatasetError, KeyProviderError
 from pgvitals.profile import Profile
 from pgvitals.system import System
@@ -194,7 +194,7 @@ def _begin(conn: Connection, plan: Plan, *, fresh: bool) -> None:
 
 def _key_encryption_key() -> str:
     try:
-        return default_provider().kek_id
+        return lab_provider().kek_id
     except KeyProviderError:  # a recipe that needs one says so
         return ""
 

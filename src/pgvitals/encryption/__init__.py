@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pgvitals.encryption.blind import blind_index, normalised
-from pgvitals.encryption.cipher import random_key, seal, unseal
+from pgvitals.encryption.cipher import DataKey, random_key, seal, unseal
 from pgvitals.encryption.context import Context
-from pgvitals.encryption.keys import KeyProvider, LocalKeys, default_provider, key_context
+from pgvitals.encryption.keys import KeyProvider, LocalKeys, default_provider, key_context, lab_provider
 from pgvitals.encryption.ring import Fetch, KeyRing, StoredKey
 
 if TYPE_CHECKING:
     from pgvitals.encryption.fence import hold, sealing_key
-    from pgvitals.encryption.orm import Encrypted, encrypted_date, encrypted_text, sealed_table
+    from pgvitals.encryption.orm import Encrypted, encrypted_date, encrypted_text, sealed_table, sealed_tables
     from pgvitals.encryption.reseal import Batch, SealedTable
     from pgvitals.encryption.rotation import Rotation, rewrap, rotate
     from pgvitals.encryption.sealed import Sealed, SealedText
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ON_SQLALCHEMY = {
     "fence": ("hold", "sealing_key"),
-    "orm": ("Encrypted", "encrypted_date", "encrypted_text", "sealed_table"),
+    "orm": ("Encrypted", "encrypted_date", "encrypted_text", "sealed_table", "sealed_tables"),
     "reseal": ("Batch", "SealedTable"),
     "rotation": ("Rotation", "rewrap", "rotate"),
     "sealed": ("Sealed", "SealedText"),
@@ -34,6 +34,7 @@ _MODULE_OF = {name: module for module, names in _ON_SQLALCHEMY.items() for name 
 __all__ = [
     "Batch",
     "Context",
+    "DataKey",
     "Encrypted",
     "Fetch",
     "KeyProvider",
@@ -52,12 +53,14 @@ __all__ = [
     "fetch_from",
     "hold",
     "key_context",
+    "lab_provider",
     "normalised",
     "random_key",
     "rewrap",
     "rotate",
     "seal",
     "sealed_table",
+    "sealed_tables",
     "sealing_key",
     "unseal",
 ]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -39,23 +39,46 @@ MAX_VERSION = 2**31 - 1
 """The largest integer of PostgreSQL, where versions are kept."""
 
 
-@lru_cache(maxsize=4096)
+class DataKey(bytes):
+    """A key with its cipher, made at its first use: expanding a key costs more than sealing a name.
+
+    The cipher goes with the key. A cache of its own would keep keys in memory that their owner has let go.
+    """
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """AES-256-GCM under this key.
+
+        Raises:
+            NotSealableError: not 32 bytes.
+        """
+        if len(self) != KEY_BYTES:
+            raise NotSealableError(f"a key is {KEY_BYTES} bytes, got {len(self)}")
+        return AESGCM(bytes(self))  # a copy: the cipher keeps what it is given, and a circle would never be freed
+
+    def __repr__(self) -> str:
+        return f"DataKey({len(self)} bytes)"
+
+    __str__ = __repr__
+
+    def __getstate__(self) -> None:
+        """A copy makes a cipher of its own."""
+
+
 def aead(key: bytes) -> AESGCM:
-    """The cipher of a key; expanding a key costs three times as much as sealing a name.
+    """The cipher of a key; that of a `DataKey` is made once.
 
     Raises:
         NotSealableError: not 32 bytes.
     """
-    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
-        raise NotSealableError(
-            f"a key is {KEY_BYTES} bytes, got {len(key) if isinstance(key, bytes) else type(key).__name__}"
-        )
-    return AESGCM(key)
+    if not isinstance(key, bytes):
+        raise NotSealableError(f"a key is {KEY_BYTES} bytes, got {type(key).__name__}")
+    return (key if isinstance(key, DataKey) else DataKey(key)).cipher
 
 
-def random_key() -> bytes:
+def random_key() -> DataKey:
     """A new key of 32 bytes from the operating system's generator."""
-    return os.urandom(KEY_BYTES)
+    return DataKey(os.urandom(KEY_BYTES))
 
 
 def prefix(version: int) -> bytes:
@@ -70,7 +93,7 @@ def prefix(version: int) -> bytes:
 
 
 def seal(key: bytes, version: int, text: str, context: Context, nonce: bytes | None = None) -> bytes:
-    """``text``, sealed under ``key`` so that it opens only in ``context``.
+    """``text``, sealed under ``key`` so that it opens only in ``context``; for many texts give a `DataKey`.
 
     Leave ``nonce`` alone. It is 96 random bits unless one is given, and only the dataset gives one, drawn from its
     seed, so that the same seed makes the same rows. Two values under one key and one nonce give away both.

@@ -24,10 +24,11 @@ from psycopg.rows import tuple_row
 from pgvitals.encryption.blind import blind_index, normalised
 from pgvitals.encryption.cipher import random_key, seal, unseal
 from pgvitals.encryption.context import Context
-from pgvitals.encryption.keys import KeyProvider, default_provider, key_context
+from pgvitals.encryption.keys import HOW_TO_SET, KeyProvider, from_settings, key_context, lab_provider
 from pgvitals.encryption.ring import DATA, KeyRing
 from pgvitals.encryption.stored import fetch_from
-from pgvitals.errors import EncryptionError, MigrationError
+from pgvitals.errors import EncryptionError, KeyProviderError, MigrationError
+from pgvitals.lab import guard
 from pgvitals.refusal import refusal
 
 BATCH_ROWS = 2_000
@@ -82,7 +83,8 @@ class Conversion:
 
         Raises:
             CommandError: the migration is written as a script (``--sql``), which has no rows to convert.
-            KeyProviderError: there is no usable key-encryption key.
+            KeyProviderError: there is no usable key-encryption key. The published one will do only for a database that
+                pgvitals made.
         """
         driver = bind.connection.driver_connection if isinstance(bind, sa.Connection) else None
         if not isinstance(driver, psycopg.Connection):
@@ -91,7 +93,7 @@ class Conversion:
             )
         self._conn: psycopg.Connection[Any] = driver
         self._names = {"keys": _name(keys), "tenants": _name(tenants), "tenant_column": sql.Identifier(tenant_column)}
-        self._provider = provider or default_provider()
+        self._provider = provider or _provider(driver)
         self._ring = KeyRing(self._provider, fetch_from(driver, keys), max_age_s=math.inf)
 
     def make_missing_keys(self, purpose: str = DATA) -> None:
@@ -222,6 +224,23 @@ class Conversion:
             yield
         except psycopg.Error as error:
             raise MigrationError(f"{what} failed: {refusal(error)}") from None
+
+
+def _provider(conn: psycopg.Connection[Any]) -> KeyProvider:
+    """The settings' key; without one the published lab key, but only for a database that we made."""
+    given = from_settings()
+    if given is not None:
+        return given
+    with conn.transaction() as here:
+        conn.execute("set local role none")  # the owner of a system does not read the marker
+        ours = guard.is_ours(conn)
+        raise psycopg.Rollback(here)
+    if not ours:
+        raise KeyProviderError(
+            f"database {conn.info.dbname!r} was not made by pgvitals: the published lab key seals nothing in it; "
+            f"{HOW_TO_SET}"
+        )
+    return lab_provider()
 
 
 def _made(changes: Sequence[Change], tenant: str, table: str, row: str, values: Sequence[Any]) -> list[bytes | None]:

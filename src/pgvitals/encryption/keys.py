@@ -35,7 +35,7 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 
-from pgvitals.encryption.cipher import KEY_BYTES, NONCE_BYTES, TAG_BYTES, aead
+from pgvitals.encryption.cipher import KEY_BYTES, NONCE_BYTES, TAG_BYTES, DataKey
 from pgvitals.encryption.context import Context
 from pgvitals.errors import KeyProviderError
 
@@ -46,6 +46,7 @@ LAB_KEK = hashlib.sha256(b"pgvitals lab key: published, for generated data only"
 """Anybody can compute it: it protects generated rows, and nothing else."""
 WRAP_FORMAT = 1
 _HOW = "make one with: openssl rand -base64 32"
+HOW_TO_SET = f"set {KEK_VARIABLE} (base64), or {KEK_FILE_VARIABLE} (a file that only its owner reads); {_HOW}"
 
 
 class KeyProvider(Protocol):
@@ -99,7 +100,7 @@ class LocalKeys:
                 raise KeyProviderError(f"the name of a key-encryption key is 1 to 255 bytes, got {len(name.encode())}")
             if len(kek) != KEY_BYTES:
                 raise KeyProviderError(f"key-encryption key {name!r} is {len(kek)} bytes, not {KEY_BYTES}; {_HOW}")
-        self._keks = dict(keks)
+        self._keks = {name: DataKey(kek) for name, kek in keks.items()}
 
     @classmethod
     def from_base64(cls, keys: Sequence[str], source: str) -> LocalKeys:
@@ -179,7 +180,7 @@ class LocalKeys:
             )
         name = self.kek_id.encode()
         header = bytes((WRAP_FORMAT, len(name))) + name + nonce
-        return header + aead(self._keks[self.kek_id]).encrypt(nonce, data_key, header + context.encoded())
+        return header + self._keks[self.kek_id].cipher.encrypt(nonce, data_key, header + context.encoded())
 
     def unwrap(self, wrapped: bytes, context: Context) -> bytes:
         """The data key that ``wrap`` was given, under whichever of the keys it was.
@@ -202,7 +203,7 @@ class LocalKeys:
         if len(body) != KEY_BYTES + TAG_BYTES:
             raise KeyProviderError(f"{what} was cut or extended; restore it from a backup")
         try:
-            return aead(kek).decrypt(header[end:], body, header + context.encoded())
+            return kek.cipher.decrypt(header[end:], body, header + context.encoded())
         except InvalidTag:
             raise KeyProviderError(
                 f"{what} does not unwrap: it was altered, or belongs to another workspace, purpose or version; "
@@ -211,7 +212,28 @@ class LocalKeys:
 
 
 def default_provider() -> KeyProvider:
-    """Local keys from ``PGVITALS_KEK`` or the file that ``PGVITALS_KEK_FILE`` names; else the published lab key.
+    """Local keys from ``PGVITALS_KEK`` or the file that ``PGVITALS_KEK_FILE`` names: what an application uses.
+
+    Raises:
+        KeyProviderError: neither is set, both are, or the one that is set cannot be used.
+    """
+    provider = from_settings()
+    if provider is None:
+        raise KeyProviderError(f"there is no key-encryption key: {HOW_TO_SET}")
+    return provider
+
+
+def lab_provider() -> KeyProvider:
+    """The same, but the published lab key if neither is set: for generated rows in a database that pgvitals made.
+
+    Raises:
+        KeyProviderError: both are set, or the one that is set cannot be used.
+    """
+    return from_settings() or LocalKeys({LAB_KEK_ID: LAB_KEK})
+
+
+def from_settings() -> KeyProvider | None:
+    """The same; None if neither is set.
 
     Raises:
         KeyProviderError: both are set, or the one that is set cannot be used.
@@ -221,6 +243,4 @@ def default_provider() -> KeyProvider:
         raise KeyProviderError(f"{KEK_VARIABLE} and {KEK_FILE_VARIABLE} are both set; unset one of them")
     if text is not None:
         return LocalKeys.from_environment()
-    if path is not None:
-        return LocalKeys.from_file(Path(path))
-    return LocalKeys({LAB_KEK_ID: LAB_KEK})
+    return None if path is None else LocalKeys.from_file(Path(path))

@@ -32,7 +32,14 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Mapper, class_mapper, mapped_column, object_session
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapper,
+    class_mapper,
+    mapped_column,
+    object_session,
+)
 
 from pgvitals.encryption import flush
 from pgvitals.encryption.context import Context
@@ -226,12 +233,37 @@ def encrypted_date(*, nullable: bool = False, check: Check | None = None, sort_o
 
 
 def sealed_table(model: type) -> SealedTable:
-    """What a rotation has to know of a mapped class: its table, its sealed columns, its tenant and key."""
+    """What a rotation has to know of a mapped class: its table, its sealed columns, its tenant and key.
+
+    Raises:
+        NotSealableError: it has no sealed column, not the attribute that names its tenant, or a composite key.
+    """
     mapper: Mapper[Any] = class_mapper(model)
-    places = [field.place_in(model) for field in flush.encrypted_fields(model)]
+    columns = _sealed_columns(mapper.local_table)
+    if not columns:
+        raise NotSealableError(f"{model.__name__} has no sealed column")
+    place = flush.Place.of(mapper, mapper.get_property_by_column(columns[0]))
     return SealedTable(
         name=str(mapper.local_table),
-        columns=tuple(place.column for place in places),
-        tenant_column=mapper.column_attrs[places[0].tenant].columns[0].name,
+        columns=tuple(column.name for column in columns),
+        tenant_column=mapper.column_attrs[place.tenant].columns[0].name,
         key_column=mapper.primary_key[0].name,
     )
+
+
+def sealed_tables(models: type[DeclarativeBase]) -> tuple[SealedTable, ...]:
+    """Every sealed column of an application, table by table: its models are where that is said, and nowhere else.
+
+    Raises:
+        NotSealableError: as for `sealed_table`; or a table with a sealed column is of no model.
+    """
+    mapped = {mapper.local_table: mapper.class_ for mapper in models.registry.mappers}
+    found = [table for _, table in sorted(models.metadata.tables.items()) if _sealed_columns(table)]
+    for table in found:
+        if table not in mapped:
+            raise NotSealableError(f"{table} has a sealed column and no model, which says whose its rows are")
+    return tuple(sealed_table(mapped[table]) for table in found)
+
+
+def _sealed_columns(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    return [column for column in table.columns if isinstance(column.type, SealedText)]

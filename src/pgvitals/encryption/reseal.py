@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -24,6 +24,7 @@ from pgvitals.errors import EncryptionError
 
 _FIND = "select {key} from {table} where {tenant_column} = %(tenant)s and {carries} order by {key}"
 _CARRIED = "select exists (select from {table} where {tenant_column} = %(tenant)s and {carries})"
+_COUNTED = "select {counts} from {table} where {tenant_column} = %(tenant)s and {carries}"
 _READ = "select {key}, {columns} from {table} where {tenant_column} = %s and {key} = any(%s) order by {key}"
 _WRITE = """
 update {table} set {assignments}
@@ -41,6 +42,16 @@ class SealedTable:
     columns: tuple[str, ...]
     tenant_column: str = "workspace_id"
     key_column: str = "id"
+
+
+def left_out_of(tables: Sequence[SealedTable], declared: Sequence[SealedTable]) -> list[SealedTable]:
+    """The declared columns that are not among those of ``tables``."""
+    named = {(table.name, column) for table in tables for column in table.columns}
+    rest = [
+        replace(table, columns=tuple(column for column in table.columns if (table.name, column) not in named))
+        for table in declared
+    ]
+    return [table for table in rest if table.columns]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +96,10 @@ class Resealing:
             "carries": sql.SQL("({})").format(
                 sql.SQL(" or ").join(old_prefix.format(column, PREFIX_BYTES) for column in columns)
             ),
+            "counts": sql.SQL(", ").join(
+                sql.SQL("count(*) filter (where {})").format(old_prefix.format(column, PREFIX_BYTES))
+                for column in columns
+            ),
             "assignments": sql.SQL(", ").join(sql.SQL("{} = %s").format(column) for column in columns),
             "unchanged": sql.SQL(" and ").join(sql.SQL("{} is not distinct from %s").format(each) for each in columns),
         }
@@ -94,6 +109,16 @@ class Resealing:
         with self._connection.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(self._statement(_CARRIED), self._values).fetchone()
         return row is not None and bool(row[0])
+
+    def told(self) -> list[str]:
+        """Which columns carry an old version, and in how many values; asked in the caller's transaction."""
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(self._statement(_COUNTED), self._values).fetchone() or ()
+        return [
+            f"{self._table.name}.{column} ({values} values)"
+            for column, values in zip(self._table.columns, row, strict=True)
+            if values
+        ]
 
     def batches(self, rows: int) -> Generator[Batch]:
         """Seal again what carries an old version now, ``rows`` rows in a transaction; yields what is committed."""

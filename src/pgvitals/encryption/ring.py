@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn
 
+from pgvitals.encryption.cipher import DataKey
 from pgvitals.encryption.keys import KeyProvider, key_context
 from pgvitals.errors import RetiredKeyError, UnknownKeyError
 
@@ -26,7 +27,7 @@ class _Keys:
     """One tenant's unwrapped keys, by purpose and version, at one moment."""
 
     fetched: float
-    live: dict[tuple[str, int], bytes] = field(repr=False)
+    live: dict[tuple[str, int], DataKey] = field(repr=False)
     retired: frozenset[tuple[str, int]]
     newest: dict[str, int]
     wrapped: dict[tuple[str, int], bytes] = field(repr=False)
@@ -103,7 +104,7 @@ class KeyRing:
             if known is not None and known.wrapped.get(which) == wrapped:
                 keys.live[which] = known.live[which]
             else:
-                keys.live[which] = self.provider.unwrap(wrapped, key_context(tenant, purpose, version))
+                keys.live[which] = DataKey(self.provider.unwrap(wrapped, key_context(tenant, purpose, version)))
             keys.wrapped[which] = wrapped
             keys.newest[purpose] = max(version, keys.newest.get(purpose, 0))
         with self._lock:
@@ -115,7 +116,7 @@ class KeyRing:
         return keys
 
     def forget(self, tenant: str | None = None) -> None:
-        """Drop a tenant's keys from memory, or everybody's."""
+        """Drop a tenant's keys and their ciphers, or everybody's; a transaction that seals keeps its key to its end."""
         with self._lock:
             if tenant is None:
                 self._tenants.clear()

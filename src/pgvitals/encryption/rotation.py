@@ -19,11 +19,13 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
+from sqlalchemy.orm import DeclarativeBase
 
 from pgvitals.encryption.cipher import random_key
 from pgvitals.encryption.fence import lock_of
 from pgvitals.encryption.keys import KeyProvider, key_context
-from pgvitals.encryption.reseal import Batch, Resealing, SealedTable
+from pgvitals.encryption.orm import sealed_tables
+from pgvitals.encryption.reseal import Batch, Resealing, SealedTable, left_out_of
 from pgvitals.encryption.ring import DATA, KeyRing
 from pgvitals.encryption.stored import KEY_TABLE, fetch_from
 from pgvitals.errors import RotationError, UnknownKeyError
@@ -66,10 +68,11 @@ class Rotation:
 
 def rotate(
     source: psycopg.Connection[Any] | sa.Engine,
-    tables: Sequence[SealedTable],
+    models: type[DeclarativeBase],
     *,
     tenant: str,
     provider: KeyProvider,
+    tables: Sequence[SealedTable] | None = None,
     key_table: str = KEY_TABLE,
     setting: str | None = None,
     batch_rows: int = BATCH_ROWS,
@@ -77,27 +80,32 @@ def rotate(
     patience_s: float = PATIENCE_S,
     after_batch: Callable[[Batch], None] | None = None,
 ) -> Rotation:
-    """Replace a tenant's data key: publish a new version, seal ``tables`` again under it, retire the old one.
+    """Replace a tenant's data key: publish a new version, seal every value again under it, retire the old one.
 
-    Name every table that is sealed under the tenant's key: what is left out opens no more. ``setting`` is set to the
+    What is sealed is what ``models`` declare (`sealed_tables`). With ``tables`` only those are sealed again; the old
+    version is retired all the same only when no sealed column of the models carries it. ``setting`` is set to the
     tenant in each transaction, for row-level security. The role needs to select, insert and update ``key_table``, and
-    to select and update ``tables``.
+    to select and update what is sealed.
 
     ``settle_s`` is how long readers have between the last batch and the retirement to open what they read before it
     (`hold` gives them longer). ``patience_s`` is how long other transactions may keep rows or keys from the rotation.
 
     Raises:
-        RotationError: a value does not open, somebody holds rows or keys for too long, or the connection is in a
-            transaction. The old version stays live; what was committed stays.
+        RotationError: a value does not open, ``tables`` leave out a column that carries the old version, somebody
+            holds rows or keys for too long, or the connection is in a transaction. The old version stays live; what
+            was committed stays.
+        NotSealableError: the models say not whose the rows of a sealed column are.
         UnknownKeyError: the tenant has no live data key.
         KeyProviderError: a key does not unwrap.
     """
+    declared = sealed_tables(models)
     with _told(), _idle(source) as connection:
         work = _Work(connection, tenant, key_table, setting, provider)
         version, old, resumed = work.publish()
         with work.begin():
             work.ring.refresh(tenant)
-        parts = [Resealing(connection, work.begin, table, tenant=tenant, ring=work.ring, old=old) for table in tables]
+        parts = work.parts(declared if tables is None else tables, old)
+        left_out = work.parts([] if tables is None else left_out_of(tables, declared), old)
         done = _Done()
         settled = False
         while True:
@@ -112,7 +120,7 @@ def rotate(
                 if not settled:
                     time.sleep(settle_s)
                     settled = True
-                if work.retire(old, parts):
+                if work.retire(old, parts, left_out):
                     break
             if time.monotonic() - done.moved > patience_s:
                 raise RotationError(
@@ -228,14 +236,30 @@ class _Work:
                 live = [version for version, alive in self._versions().items() if alive]
         return live[-1], tuple(live[:-1]), resumed
 
-    def retire(self, old: Sequence[int], parts: Sequence[Resealing]) -> bool:
-        """Retire these versions if no row carries them and none will: no transaction seals meanwhile."""
+    def parts(self, tables: Sequence[SealedTable], old: Sequence[int]) -> list[Resealing]:
+        """What there is to do, or to look at, in each table."""
+        return [
+            Resealing(self.connection, self.begin, table, tenant=self.tenant, ring=self.ring, old=old)
+            for table in tables
+        ]
+
+    def retire(self, old: Sequence[int], parts: Sequence[Resealing], left_out: Sequence[Resealing]) -> bool:
+        """Retire these versions if no row carries them and none will: no transaction seals meanwhile.
+
+        Raises:
+            RotationError: what was left out carries them.
+        """
         try:
             with self.begin():
                 self.connection.execute("select set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
                 self.connection.execute("select pg_advisory_xact_lock(%s)", (lock_of(self.tenant),))
                 if any(part.carried() for part in parts):
                     return False
+                if carrying := [told for part in left_out for told in part.told()]:
+                    raise RotationError(
+                        f"left out, and sealed with key version {', '.join(map(str, old))}, which stays live: "
+                        f"{', '.join(carrying)}; run the rotation again for all tables: it continues"
+                    )
                 self.connection.execute(self.statement(_RETIRE), (self.tenant, list(old)))
                 return True
         except psycopg.errors.LockNotAvailable:

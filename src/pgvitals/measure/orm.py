@@ -20,7 +20,7 @@ from psycopg import sql
 from sqlalchemy.orm import Session, sessionmaker
 
 from pgvitals.dataset.unfiltered import unfiltered
-from pgvitals.encryption import KeyRing, default_provider, fetch_from
+from pgvitals.encryption import KeyRing, fetch_from, lab_provider
 from pgvitals.encryption.flush import KEY_RING
 from pgvitals.encryption.stored import KEY_TABLE
 from pgvitals.errors import MeasureError
@@ -84,7 +84,7 @@ class Application:
         info: dict[str, Any] = {}
         if KEY_TABLE in system.tenant_tables:
             fetch = fetch_from(self._keys, f"{system.schema_name}.{KEY_TABLE}", setting=system.tenant.setting)
-            info[KEY_RING] = KeyRing(default_provider(), fetch, max_age_s=float("inf"))
+            info[KEY_RING] = KeyRing(lab_provider(), fetch, max_age_s=float("inf"))
         self._ring: KeyRing | None = info.get(KEY_RING)
         self._session = sessionmaker(self._engine, info=info, expire_on_commit=False)
         sa.event.listen(self._engine, "before_cursor_execute", self._note)

@@ -21,6 +21,8 @@ from pgvitals.encryption import (
     LocalKeys,
     Rotation,
     SealedTable,
+    SealedText,
+    encrypted_date,
     encrypted_text,
     fetch_from,
     hold,
@@ -29,10 +31,11 @@ from pgvitals.encryption import (
     rotate,
     seal,
     sealed_table,
+    sealed_tables,
     sealing_key,
     unseal,
 )
-from pgvitals.errors import KeyProviderError, RetiredKeyError, RotationError, UnknownKeyError
+from pgvitals.errors import KeyProviderError, NotSealableError, RetiredKeyError, RotationError, UnknownKeyError
 
 CLIENTS = SealedTable(name="clinic.clients", columns=("first_name", "email", "date_of_birth"))
 REMARKS = SealedTable(name="clinic.remarks", columns=("body",))
@@ -55,6 +58,17 @@ class Client(Base):
     __tenant_attribute__ = "practice"
     first_name = encrypted_text()
     email = encrypted_text(nullable=True)
+    date_of_birth = encrypted_date(nullable=True)
+
+
+class Remark(Base):
+    """About somebody."""
+
+    __tablename__ = "remarks"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    workspace_id: Mapped[uuid.UUID]
+    body = encrypted_text(nullable=True)
 
 
 class KilledError(Exception):
@@ -64,11 +78,10 @@ class KilledError(Exception):
 def rotated(clinic, source: Any = None, **options: Any) -> Rotation:
     """Rotate the first tenant's key, in small batches and without a pause before the end."""
     chosen: dict[str, Any] = {"batch_rows": 7, "settle_s": 0.0, "patience_s": PATIENCE_S, "provider": clinic.provider}
-    tables = options.pop("tables", [CLIENTS, REMARKS])
     with clinic.connect() as conn:
         return rotate(
             source or conn,
-            tables,
+            options.pop("models", Base),
             tenant=clinic.one,
             key_table="clinic.workspace_keys",
             setting="app.tenant",
@@ -92,11 +105,7 @@ def rename(clinic, conn: psycopg.Connection, ring: KeyRing, row: uuid.UUID, name
 def test_every_value_is_sealed_again_and_the_old_key_retired(clinic):
     names = clinic.add_clients(clinic.one, 40)
     others = clinic.add_clients(clinic.two, 5)
-    version, key = clinic.ring().data_key(clinic.one)
-    with clinic.connect(clinic.one) as conn:
-        for number in range(10):
-            body = seal(key, version, f"remark {number}", Context(clinic.one, "remarks", "body", str(number)))
-            conn.execute("insert into clinic.remarks values (%s, %s, %s)", (number, clinic.one, body))
+    add_remarks(clinic, clinic.one, 10)
 
     done = rotated(clinic)
 
@@ -106,10 +115,7 @@ def test_every_value_is_sealed_again_and_the_old_key_retired(clinic):
     assert clinic.versions(clinic.one) == {1: True, 2: False}
     assert clinic.carried(clinic.one) == {2}
     assert clinic.names(clinic.one) == names
-    with clinic.connect(clinic.one) as conn:
-        for number, body in conn.execute("select id, body from clinic.remarks"):
-            where = Context(clinic.one, "remarks", "body", str(number))
-            assert unseal(clinic.ring().opener(clinic.one), body, where) == f"remark {number}"
+    assert remarks(clinic, clinic.one) == [f"remark {number}" for number in range(10)]
     assert clinic.versions(clinic.two) == {1: False}
     assert clinic.carried(clinic.two) == {1}
     assert clinic.names(clinic.two) == others
@@ -425,11 +431,74 @@ def test_a_value_that_does_not_open_keeps_the_old_key_live_and_holds_up_nothing_
     assert clinic.names(clinic.one) == names
 
 
+def add_remarks(clinic, tenant: str, count: int) -> None:
+    version, key = clinic.ring().data_key(tenant)
+    with clinic.connect(tenant) as conn:
+        for number in range(count):
+            body = seal(key, version, f"remark {number}", Context(tenant, "remarks", "body", str(number)))
+            conn.execute("insert into clinic.remarks values (%s, %s, %s)", (number, tenant, body))
+
+
+def remarks(clinic, tenant: str) -> list[str]:
+    """Every remark, opened."""
+    opener = clinic.ring().opener(tenant)
+    with clinic.connect(tenant) as conn:
+        rows = conn.execute("select id, body from clinic.remarks order by id").fetchall()
+    return [unseal(opener, body, Context(tenant, "remarks", "body", str(row))) for row, body in rows]
+
+
+@pytest.mark.parametrize(
+    ("tables", "left_out"),
+    [
+        ([CLIENTS], r"clinic\.remarks\.body \(3 values\)"),
+        ([REMARKS], r"clinic\.clients\.first_name \(10 values\), clinic\.clients\.email \(5 values\)"),
+        (
+            [SealedTable(name="clinic.clients", columns=("first_name",)), REMARKS],
+            r"clinic\.clients\.email \(5 values\)",
+        ),
+        ([], r"clinic\.clients\.first_name \(10 values\), clinic\.clients\.email \(5 values\), clinic\.remarks"),
+    ],
+)
+def test_what_is_left_out_keeps_the_old_key_live_and_everything_readable(clinic, tables, left_out):
+    names = clinic.add_clients(clinic.one, 10)
+    add_remarks(clinic, clinic.one, 3)
+    with pytest.raises(RotationError, match=f"sealed with key version 1, which stays live: {left_out}.* it continues"):
+        rotated(clinic, tables=tables)
+    assert clinic.versions(clinic.one) == {1: False, 2: False}
+    assert clinic.names(clinic.one) == names
+    assert remarks(clinic, clinic.one) == ["remark 0", "remark 1", "remark 2"]
+    assert rotated(clinic).resumed
+    assert clinic.versions(clinic.one) == {1: True, 2: False}
+    assert clinic.names(clinic.one) == names
+    assert remarks(clinic, clinic.one) == ["remark 0", "remark 1", "remark 2"]
+
+
+def test_what_is_left_out_and_holds_nothing_of_the_tenant_keeps_nothing(clinic):
+    clinic.add_clients(clinic.one, 2)
+    add_remarks(clinic, clinic.two, 3)
+    assert rotated(clinic, tables=[CLIENTS]).retired == (1,)
+    assert remarks(clinic, clinic.two) == ["remark 0", "remark 1", "remark 2"]
+
+
+def test_a_sealed_column_of_no_model_is_refused_before_anything_is_done(clinic):
+    class Models(DeclarativeBase):
+        metadata = sa.MetaData(schema="clinic")
+
+    sa.Table("clients", Models.metadata, sa.Column("first_name", SealedText()))
+    with pytest.raises(NotSealableError, match=r"^clinic\.clients has a sealed column and no model"):
+        rotated(clinic, models=Models)
+    assert clinic.versions(clinic.one) == {1: False}
+
+
 def test_a_table_of_the_model_is_what_a_rotation_needs(clinic):
     names = clinic.add_clients(clinic.one, 3)
     assert sealed_table(Client) == SealedTable(
-        name="clinic.clients", columns=("first_name", "email"), tenant_column="workspace_id", key_column="id"
+        name="clinic.clients",
+        columns=("first_name", "email", "date_of_birth"),
+        tenant_column="workspace_id",
+        key_column="id",
     )
+    assert sealed_tables(Base) == (CLIENTS, REMARKS)
     assert rotated(clinic, tables=[sealed_table(Client)]).rows == 3
     assert clinic.names(clinic.one) == names
 
@@ -439,7 +508,7 @@ def test_without_the_tenant_setting_the_key_is_hidden(clinic):
         clinic.connect() as conn,
         pytest.raises(UnknownKeyError, match=r"clinic\.workspace_keys shows no live data key"),
     ):
-        rotate(conn, [CLIENTS], tenant=clinic.one, provider=clinic.provider, key_table="clinic.workspace_keys")
+        rotate(conn, Base, tenant=clinic.one, provider=clinic.provider, key_table="clinic.workspace_keys")
 
 
 def test_what_the_server_refuses_is_told_on_one_line(clinic):

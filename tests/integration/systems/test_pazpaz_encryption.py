@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pgvitals.encryption import Context, KeyRing, blind_index, convert, default_provider, fetch_from, seal, unseal
+from pgvitals.encryption import Context, KeyRing, blind_index, convert, fetch_from, lab_provider, seal, unseal
 from pgvitals.errors import MigrationError
 from pgvitals.lab import Database, start_server
 from pgvitals.lab.migrate import current, downgrade, upgrade
@@ -88,7 +88,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
 def opened(database: Database, table: str, column: str) -> dict[str, str | None]:
     """Row -> the text of a sealed column, opened one by one."""
     with database.connect() as conn:
-        ring = KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
+        ring = KeyRing(lab_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
         rows = conn.execute(
             sql.SQL("select workspace_id::text, id::text, {} from pazpaz.{}").format(
                 sql.Identifier(column), sql.Identifier(table)
@@ -300,7 +300,7 @@ def test_a_text_that_the_older_column_cannot_hold_stops_the_downgrade(
     with filled.connect() as conn:
         row = conn.execute("select workspace_id::text, id::text from pazpaz.clients limit 1").fetchone()
         assert row is not None
-        ring = KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
+        ring = KeyRing(lab_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
         version, key = ring.data_key(row[0])
         sealed = seal(key, version, text, Context(row[0], "clients", "first_name", row[1]))
         conn.execute("update pazpaz.clients set first_name = %s where id = %s", (sealed, row[1]))
@@ -312,7 +312,7 @@ def test_the_blind_index_of_an_email_is_made_and_a_blank_one_has_none(suite: Sui
     with filled.connect() as conn:
         emails = conn.execute("select id, workspace_id::text, email from pazpaz.clients").fetchall()
         upgrade(suite, filled, HEAD)
-        ring = KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
+        ring = KeyRing(lab_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
         made = dict(conn.execute("select id, email_index from pazpaz.clients").fetchall())
         assert made == {
             id_: blind_index(ring.index_key(workspace), email) if (email or "").strip() else None

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload, sessionmaker
 
-from pgvitals.encryption import KeyRing, LocalKeys, blind_index, default_provider, fetch_from, key_context, random_key
+from pgvitals.encryption import KeyRing, LocalKeys, blind_index, fetch_from, key_context, lab_provider, random_key
 from pgvitals.lab import Database
 from pgvitals.lab.migrate import upgrade
 from pgvitals.suite import Suite, load_module
@@ -33,7 +33,7 @@ def application(suite: Suite, database: Database) -> Iterator[sessionmaker[Sessi
     """Sessions as the application's role, with its key ring."""
     upgrade(suite, database, "pazpaz@head")
     engine = database.engine("pazpaz_app")
-    ring = KeyRing(default_provider(), fetch_from(engine, KEYS, setting=SETTING))
+    ring = KeyRing(lab_provider(), fetch_from(engine, KEYS, setting=SETTING))
     yield sessionmaker(engine, info={"key_ring": ring})
     engine.dispose()
 
@@ -46,7 +46,7 @@ def enter(session: Session, workspace: UUID) -> None:
 def found(session: Session, models: ModuleType, workspace: UUID) -> Any:
     """A workspace with its keys, one client and her visit, made by the application itself."""
     enter(session, workspace)
-    provider = default_provider()
+    provider = lab_provider()
     assert isinstance(provider, LocalKeys)
     session.add(
         models.Workspace(

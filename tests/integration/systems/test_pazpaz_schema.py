@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgvitals.encryption import Context, KeyRing, blind_index, default_provider, fetch_from, seal
+from pgvitals.encryption import Context, KeyRing, blind_index, fetch_from, lab_provider, seal
 from pgvitals.lab import Database
 from pgvitals.lab.migrate import upgrade
 from pgvitals.suite import Suite
@@ -137,7 +137,7 @@ def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def sealed_name(conn: psycopg.Connection, workspace: UUID, column: str, client: UUID, text: str) -> bytes:
-    ring = KeyRing(default_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
+    ring = KeyRing(lab_provider(), fetch_from(conn, "pazpaz.workspace_keys"))
     version, key = ring.data_key(str(workspace))
     return seal(key, version, text, Context(str(workspace), "clients", column, str(client)))
 

@@ -153,6 +153,47 @@ def test_ulids_of_the_database_sort_as_time_does(head: Any) -> None:
     assert known == ("01ARYZ6S41",), "the example of the ULID specification"
 
 
+@pytest.mark.parametrize("way", ["statement by statement", "in one statement"])
+def test_ulids_of_one_session_sort_by_their_microseconds(head: Any, way: str) -> None:
+    """Ids of one microsecond sort by chance: nothing else may be out of order."""
+    make = (
+        "with at as materialized (select clock_timestamp() as moment from generate_series(1, %s)) "
+        "select moment, portal.new_ulid(moment) from at"
+    )
+    with head.session() as conn:
+        if way == "in one statement":
+            made = conn.execute(make, (2_000,)).fetchall()
+        else:
+            made = [row for _ in range(2_000) for row in conn.execute(make, (1,)).fetchall()]
+    moments = {moment for moment, _ in made}
+    milliseconds = {moment.replace(microsecond=moment.microsecond // 1000 * 1000) for moment in moments}
+    assert len(moments) > len(milliseconds), "else milliseconds would do"
+    assert [ulid for _, ulid in sorted(made)] == sorted(ulid for _, ulid in made)
+    assert len({ulid for _, ulid in made}) == 2_000
+
+
+def test_the_database_takes_longer_for_a_ulid_than_a_microsecond(head: Any) -> None:
+    with head.session() as conn:
+        made = conn.execute("select portal.new_ulid(clock_timestamp()) from generate_series(1, 2000)").fetchall()
+    assert made == sorted(made)
+
+
+def test_records_of_one_statement_sort_as_they_were_written(head: Any) -> None:
+    with head.session(head.mine.id) as conn:
+        conn.execute(
+            "insert into portal.contact_methods (id, patient_id, kind, value) "
+            "select portal.new_ulid(clock_timestamp()), %s, 'sms', n from generate_series(1, 500) as n",
+            (head.mine.ids["patients"],),
+        )
+        written = conn.execute(
+            "select row_id from portal.audit_logs where table_name = 'contact_methods' and operation = 'insert' "
+            'order by id collate "C"'
+        ).fetchall()
+        made = conn.execute("select id from portal.contact_methods where kind = 'sms' order by value::int").fetchall()
+    assert len(made) == 500
+    assert written == made == sorted(made)
+
+
 def test_no_personal_value_reaches_the_trail(head: Any) -> None:
     with head.session(role=None) as conn:
         type(head.mine)(conn, f"{CANARY} new")

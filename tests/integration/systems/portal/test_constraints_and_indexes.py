@@ -42,7 +42,15 @@ REFUSED = {
     "ck_invitations_expiry_after_creation": "update portal.invitations set expires_at = created_at",
     "ck_invitations_accepted_after_creation": "update portal.invitations set accepted_at = created_at - interval '1 s'",
 }
-KEPT = ("organizations", "users", "patients", "appointments", "documents", "user_consents")
+KEPT = (
+    "organizations",
+    "organization_members",
+    "users",
+    "patients",
+    "appointments",
+    "documents",
+    "user_consents",
+)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -74,7 +82,7 @@ def test_an_appointment_can_be_deleted_softly_since_ea2e58f69efd(portal_at: Any,
 
 
 @pytest.mark.parametrize("table", KEPT)
-def test_what_the_law_wants_kept_the_application_cannot_delete(portal_at: Any, head: Any, table: str) -> None:
+def test_what_has_to_be_kept_the_application_cannot_delete(portal_at: Any, head: Any, table: str) -> None:
     statement = f"delete from portal.{table} where false"
     with portal_at("ec20df1795df").session() as conn:
         conn.execute(statement)

@@ -204,3 +204,91 @@ def test_nobody_gives_a_patient_another_organizations_people(head: Any, table: s
         assert conn.execute(change, (head.mine.ids[person],)).rowcount == 1
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(change, (head.theirs.ids[person],))
+
+
+MEMBERS = [
+    ("patients", "user_id"),
+    ("proxies", "user_id"),
+    ("providers", "user_id"),
+    ("staff", "user_id"),
+    ("user_devices", "user_id"),
+    ("tasks", "assignee_user_id"),
+    ("support_tickets", "assignee_user_id"),
+]
+"""Whom rows of an organization are about, or who is to see to them."""
+WHO_DID_IT = {
+    ("appointments", "created_by_user_id"),
+    ("documents", "uploaded_by_user_id"),
+    ("tasks", "created_by_user_id"),
+    ("call_logs", "handled_by_user_id"),
+    ("support_tickets", "requester_user_id"),
+    ("invitations", "invited_by_user_id"),
+    ("audit_logs", "actor_user_id"),
+}
+OPENED_BY_A_MEMBERSHIP = {(table, "user_id") for table in ("organization_members", "user_sessions", "user_consents")}
+
+
+def test_every_column_that_names_a_user_is_asked_about_or_opens_nothing(head: Any) -> None:
+    with head.session() as conn:
+        found = conn.execute(
+            "select c.relname, a.attname from pg_constraint k join pg_class c on c.oid = k.conrelid "
+            "join pg_attribute a on a.attrelid = c.oid and a.attnum = k.conkey[1] "
+            "where k.contype = 'f' and k.confrelid = 'portal.users'::regclass"
+        ).fetchall()
+    assert set(found) == set(MEMBERS) | WHO_DID_IT | OPENED_BY_A_MEMBERSHIP
+
+
+def users_of_both(conn: psycopg.Connection, portal: Any) -> dict[str, str]:
+    """Organization -> a user of it who is nobody's patient; from then on the session is the application's."""
+    users = {}
+    for organization in (portal.mine, portal.theirs):
+        user = users[organization.id] = new_ulid()
+        conn.execute(
+            "insert into portal.users (id, email, full_name, password_hash) values (%s, %s, 'n', 'h')", (user, user)
+        )
+        join(conn, organization.id, user)
+    conn.execute("set local role portal_app")
+    return users
+
+
+@pytest.mark.parametrize(("table", "column"), MEMBERS)
+def test_no_row_is_about_a_user_who_is_no_member_after_the_hardening(
+    portal_at: Any, head: Any, table: str, column: str
+) -> None:
+    change = sql.SQL("update {} set {} = %s where id = %s").format(
+        sql.Identifier("portal", table), sql.Identifier(column)
+    )
+    touch = sql.SQL("update {} set updated_at = now()").format(sql.Identifier("portal", table))
+    before = portal_at("ec20df1795df")
+    with before.session(before.mine.id, role=None) as conn:
+        users = users_of_both(conn, before)
+        assert conn.execute(change, (users[before.theirs.id], before.mine.ids[table])).rowcount == 1
+    with head.session(head.mine.id, role=None) as conn:
+        users = users_of_both(conn, head)
+        assert conn.execute(change, (users[head.mine.id], head.mine.ids[table])).rowcount == 1
+        for nobody in (users[head.theirs.id], new_ulid()):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+                conn.execute(change, (nobody, head.mine.ids[table]))
+        conn.execute("update portal.organization_members set status = 'left'")
+        assert conn.execute(touch).rowcount > 0, "whoever has left is in nobody's way"
+
+
+def test_a_task_may_wait_for_nobody(head: Any) -> None:
+    with head.session(head.mine.id) as conn:
+        assert conn.execute("update portal.tasks set assignee_user_id = null").rowcount == 1
+
+
+def test_who_signs_up_is_a_member_before_being_a_patient(head: Any) -> None:
+    user = new_ulid()
+    patient = (
+        "insert into portal.patients (id, organization_id, user_id, mrn, first_name, last_name, date_of_birth) "
+        "values (%s, %s, %s, 'new', 'f', 'l', '1980-02-29')"
+    )
+    with head.session(head.mine.id) as conn:
+        conn.execute(
+            "insert into portal.users (id, email, full_name, password_hash) values (%s, 'new', 'n', 'h')", (user,)
+        )
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+            conn.execute(patient, (new_ulid(), head.mine.id, user))
+        join(conn, head.mine.id, user)
+        assert conn.execute(patient, (new_ulid(), head.mine.id, user)).rowcount == 1

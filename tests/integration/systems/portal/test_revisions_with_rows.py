@@ -53,20 +53,106 @@ def test_a_filled_portal_can_be_taken_down_and_built_again(suite: Suite, own_por
     assert not any(rows.values())
 
 
-def test_people_belong_to_the_organization_that_their_user_joined_first(suite: Suite, own_portal: Any) -> None:
+PEOPLE = ("patients", "providers", "staff", "proxies")
+SET_ASIDE = "organizations_set_aside"
+
+
+def join_before(conn: psycopg.Connection, organization: str, table: str, row: str) -> None:
+    """Make the user of a row a member of an organization, and let that have been long ago."""
+    conn.execute(
+        "insert into portal.organization_members (id, organization_id, user_id, joined_at) "
+        f"select %s, %s, user_id, '2000-01-01' from portal.{table} where id = %s",
+        (new_ulid(), organization, row),
+    )
+
+
+def owners(conn: psycopg.Connection, table: str) -> dict[str, str]:
+    """Id of each row and its organization."""
+    return dict(conn.execute(f"select id, organization_id from portal.{table}").fetchall())
+
+
+@pytest.mark.parametrize("table", PEOPLE)
+def test_of_several_organizations_it_is_that_of_what_refers_to_the_row_or_else_the_one_joined_first(
+    suite: Suite, own_portal: Any, table: str
+) -> None:
     portal = own_portal("portal_0001")
-    mine, theirs = portal.mine.ids["patients"], portal.theirs.ids["patients"]
+    mine, theirs = portal.mine.ids[table], portal.theirs.ids[table]
     with portal.database.connect() as conn:
+        join_before(conn, portal.theirs.id, table, mine)
+        upgrade(suite, portal.database, "8af88bf56c01")
+        expected = portal.theirs.id if table == "staff" else portal.mine.id
+        assert owners(conn, table) == {mine: expected, theirs: portal.theirs.id}, "nothing refers to staff"
+        downgrade(suite, portal.database, "portal@-1")
+        assert SET_ASIDE not in tables(portal.database, "portal"), "it is found in the same way"
+        for other in ("appointments", "documents", "tasks", "call_logs", "care_team_assignments"):
+            conn.execute(f"delete from portal.{other}")
+        conn.execute("delete from portal.patient_proxy_assignments")
+        upgrade(suite, portal.database, "8af88bf56c01")
+        assert owners(conn, table) == {mine: portal.theirs.id, theirs: portal.theirs.id}
+
+
+@pytest.mark.parametrize("referring", ["appointments", "documents", "tasks", "call_logs"])
+def test_a_patient_is_where_anything_is_kept_about_them(suite: Suite, own_portal: Any, referring: str) -> None:
+    portal = own_portal("portal_0001")
+    with portal.database.connect() as conn:
+        join_before(conn, portal.theirs.id, "patients", portal.mine.ids["patients"])
+        for other in {"appointments", "documents", "tasks", "call_logs"} - {referring}:
+            conn.execute(f"delete from portal.{other}")
+        upgrade(suite, portal.database, "portal_hardening")
+        assert owners(conn, "patients")[portal.mine.ids["patients"]] == portal.mine.id
+
+
+def test_down_and_up_again_every_row_has_the_organization_that_it_had(suite: Suite, own_portal: Any) -> None:
+    """Users who joined another organization, or are members of none any more, since their rows were given one."""
+    portal = own_portal("portal_hardening")
+    with portal.database.connect() as conn:
+        for other in ("appointments", "documents", "tasks", "call_logs"):
+            conn.execute(f"delete from portal.{other}")
+        for table in PEOPLE:
+            join_before(conn, portal.theirs.id, table, portal.mine.ids[table])
         conn.execute(
-            "insert into portal.organization_members (id, organization_id, user_id, joined_at) "
-            "select %s, %s, user_id, '2000-01-01' from portal.patients where id = %s",
-            (new_ulid(), portal.theirs.id, mine),
+            "delete from portal.organization_members where user_id = (select user_id from portal.staff where id = %s)",
+            (portal.theirs.ids["staff"],),
         )
+        downgrade(suite, portal.database, "8af88bf56c01")
+    before = state(portal.database)
+    with portal.database.connect() as conn:
+        had = {table: owners(conn, table) for table in PEOPLE}
         for _ in range(2):
+            downgrade(suite, portal.database, "portal_0001")
+            assert SET_ASIDE in tables(portal.database, "portal")
+            with (
+                portal.database.connect(role="portal_app") as app,
+                pytest.raises(psycopg.errors.InsufficientPrivilege),
+            ):
+                app.execute(f"select from portal.{SET_ASIDE}")
             upgrade(suite, portal.database, "8af88bf56c01")
-            found = conn.execute("select id, organization_id from portal.patients").fetchall()
-            assert dict(found) == {mine: portal.theirs.id, theirs: portal.theirs.id}
-            downgrade(suite, portal.database, "portal@-1")
+            assert {table: owners(conn, table) for table in PEOPLE} == had
+            assert state(portal.database) == before, "and nothing is left of the table"
+
+
+def test_what_was_set_aside_of_an_organization_that_is_gone_is_found_anew(suite: Suite, own_portal: Any) -> None:
+    portal = own_portal("8af88bf56c01")
+    with portal.database.connect() as conn:
+        third = portal.mine.id[:-1] + ("0" if portal.mine.id[-1] != "0" else "1")
+        conn.execute("insert into portal.organizations (id, name, slug) values (%s, 'third', 'third')", (third,))
+        conn.execute("update portal.staff set organization_id = %s", (third,))
+        downgrade(suite, portal.database, "portal_0001")
+        assert conn.execute(f"select count(*) from portal.{SET_ASIDE}").fetchone() == (2,)
+        conn.execute("delete from portal.audit_logs")
+        conn.execute("delete from portal.organizations where id = %s", (third,))
+        upgrade(suite, portal.database, "8af88bf56c01")
+        assert set(owners(conn, "staff").values()) == {portal.mine.id, portal.theirs.id}
+
+
+def test_what_was_set_aside_goes_with_the_schema(suite: Suite, own_portal: Any) -> None:
+    portal = own_portal("8af88bf56c01")
+    with portal.database.connect() as conn:
+        conn.execute("update portal.staff set organization_id = %s", (portal.mine.id,))
+    downgrade(suite, portal.database, "portal_0001")
+    assert SET_ASIDE in tables(portal.database, "portal")
+    downgrade(suite, portal.database, "portal@base")
+    upgrade(suite, portal.database, "portal_0001")
 
 
 def test_a_patient_of_no_organization_stops_the_upgrade(suite: Suite, own_portal: Any) -> None:
@@ -99,6 +185,20 @@ def test_the_hardening_stops_at_a_row_that_it_refuses_and_changes_nothing(
     with pytest.raises(MigrationError, match=constraint):
         upgrade(suite, database, "portal_hardening")
     assert state(database) == before
+
+
+def test_a_task_of_somebody_who_is_no_member_stops_the_hardening_and_is_counted(suite: Suite, own_portal: Any) -> None:
+    portal = own_portal("ec20df1795df")
+    with portal.database.connect() as conn:
+        conn.execute("update portal.tasks set assignee_user_id = %s", (portal.theirs.ids["users"],))
+        before = state(portal.database)
+        with pytest.raises(
+            MigrationError, match="rows of tasks whose assignee_user_id is no member of the organization: 1; correct"
+        ):
+            upgrade(suite, portal.database, "portal_hardening")
+        assert state(portal.database) == before
+        conn.execute("update portal.tasks set assignee_user_id = null")
+    upgrade(suite, portal.database, "portal_hardening")
 
 
 def test_a_user_who_is_no_superuser_takes_rows_up_and_down(suite: Suite) -> None:
