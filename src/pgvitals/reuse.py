@@ -66,7 +66,7 @@ def label(
                 "recipe": recipe_version(each),
                 "migrations": migrations_version(each),
                 "schema": each.schema_name,
-                "roles": [each.roles.owner, each.roles.app],
+                "roles": list(each.roles.all),
                 "sizes": profile.sizes.get(each.name, {}),
             }
             for each in sorted(systems, key=lambda each: each.name)

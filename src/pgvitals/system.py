@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,10 +33,16 @@ class Tenant(_Policy):
 
 
 class Roles(_Policy):
-    """``owner`` migrates and owns; ``app`` runs the workload (DML only)."""
+    """``owner`` migrates and owns; ``app`` runs the workload (DML only); ``others`` are what else migrations make."""
 
     owner: str = Identifier
     app: str = Identifier
+    others: tuple[Annotated[str, Identifier], ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every role of the system: roles belong to the server, and go with the last lab on it."""
+        return (self.owner, self.app, *self.others)
 
 
 class Application(_Policy):

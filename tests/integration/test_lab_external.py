@@ -22,7 +22,7 @@ from pgvitals.lab.state import Process, State, all_states, new_id
 from pgvitals.suite import Suite
 
 SECRET = "planted-secret"
-ROLES = {"pazpaz_owner", "pazpaz_app", "practice_owner", "practice_app"}
+ROLES = {"pazpaz_owner", "pazpaz_app", "pazpaz_retention", "practice_owner", "practice_app"}
 CATALOG = """
 select 'database', oid::text, datname, datacl::text, datdba::regrole::text from pg_database
 union all select 'role', oid::text, rolname, rolsuper::text, rolpassword from pg_authid

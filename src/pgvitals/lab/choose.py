@@ -35,7 +35,7 @@ def launch(postgres: str, *, suite: Suite, persistent: bool) -> Server:
         owner=Process.of(os.getpid()),
     )
     if kind == "external":
-        roles = [role for system in suite.systems.values() for role in (system.roles.owner, system.roles.app)]
+        roles = [role for system in suite.systems.values() for role in system.roles.all]
         return external.start(state, dsn, tuple(roles))
     if kind == "embedded":
         return embedded.start(state)
