@@ -45,7 +45,7 @@ CONFIDENCE = 0.99
 LIMIT = 2.0
 HARDENED_ONLY = (
     "alter table pazpaz.appointments drop constraint ex_appointments_practitioner_overlap; "
-    "drop index pazpaz.ix_appointments_practitioner_times"
+    "drop index pazpaz.ix_appointments_practitioner_times, pazpaz.ix_appointments_unassigned_times"
 )
 
 
