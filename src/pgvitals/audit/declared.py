@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 from pgvitals.audit.header import read_header
 from pgvitals.errors import AuditError
@@ -39,23 +39,6 @@ class Looked:
     findings: tuple[Finding, ...] = ()
     note: str = ""
     not_applicable: str = ""
-
-
-class Declaration(TypedDict):
-    """What a folder's name and the header say of any rule: the fields of :class:`Declared`."""
-
-    id: str
-    slug: str
-    folder: Path
-    title: str
-    severity: str
-    why: str
-    remediation: str
-    answers: tuple[str, ...]
-    hipaa: tuple[str, ...]
-    cis: tuple[str, ...]
-    subject: str
-    promise: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +119,8 @@ class Declared:
 
 def read_declaration(
     folder: Path, source: Path, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
-) -> tuple[Declaration, dict[str, str], str]:
-    """What ``folder`` and the header of ``source`` in it declare, that header's values by key, and the text below.
+) -> tuple[dict[str, Any], dict[str, str], str]:
+    """The fields of :class:`Declared` for ``folder`` and the header of ``source`` in it; that header; the text below.
 
     Raises:
         AuditError: the folder's name or a key is wrong; ``required`` and ``optional`` are known beside what every
@@ -151,20 +134,20 @@ def read_declaration(
         raise AuditError(
             f"{source}: the header names nothing that the rule answers; give one of {', '.join(_REFERENCES)}"
         )
-    declaration = Declaration(
-        id=name["id"],
-        slug=name["slug"],
-        folder=folder,
-        title=header["title"],
-        severity=one_of(source, header, "severity", SEVERITIES),
-        why=header["why"],
-        remediation=header["remediation"],
-        answers=_references(source, header, "answers"),
-        hipaa=_references(source, header, "hipaa"),
-        cis=_references(source, header, "cis"),
-        subject=header["subject"],
-        promise=header["promise"],
-    )
+    declaration = {
+        "id": name["id"],
+        "slug": name["slug"],
+        "folder": folder,
+        "title": header["title"],
+        "severity": one_of(source, header, "severity", SEVERITIES),
+        "why": header["why"],
+        "remediation": header["remediation"],
+        "answers": _references(source, header, "answers"),
+        "hipaa": _references(source, header, "hipaa"),
+        "cis": _references(source, header, "cis"),
+        "subject": header["subject"],
+        "promise": header["promise"],
+    }
     return declaration, header, body
 
 
