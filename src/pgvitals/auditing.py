@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from pgvitals.audit import run as audit_run
 from pgvitals.audit.checklist import Checklist
+from pgvitals.audit.declared import named, require_known
 from pgvitals.audit.engine import EngineRule, load_engine_rules
 from pgvitals.audit.engine.target import make_url
 from pgvitals.audit.foreign import load_foreign, render_policy
@@ -90,14 +91,11 @@ def choose_rules(
         AuditError: a name is no rule's, is about an engine that is not there, or none is left.
     """
     ordinary, of_engine = load_rules(), load_engine_rules()
-    known = {name for rules in (ordinary, of_engine) for rule in rules for name in (rule.id, rule.family)}
+    require_known([*ordinary, *of_engine], names)
     for name in names:
-        if name not in known:
-            raise AuditError(f"unknown rule or family {name!r}; there are: {', '.join(sorted(known))}")
         if name.startswith("APP") and not with_engine:
             raise AuditError(f"{name} is about an application's engine; give one with --engine module:attribute")
-    chosen = tuple(rule for rule in ordinary if not names or {rule.id, rule.family} & set(names))
-    engine = tuple(rule for rule in of_engine if with_engine and (not names or {rule.id, rule.family} & set(names)))
+    chosen, engine = named(ordinary, names), named(of_engine, names) if with_engine else ()
     if checklist:
         chosen, engine = checklist.asked(chosen), checklist.asked(engine)
         if not chosen and not engine:

@@ -172,8 +172,10 @@ def test_rules_are_selected_by_id_and_by_family() -> None:
     assert select_rules(rules, []) == rules
     assert [rule.id for rule in select_rules(rules, ["KEY001"])] == ["KEY001"]
     assert {rule.family for rule in select_rules(rules, ["IDX"])} == {"IDX"}
-    with pytest.raises(AuditError, match="unknown rule or family 'KEY9'"):
+    with pytest.raises(AuditError, match="unknown rule or family 'KEY9'") as caught:
         select_rules(rules, ["KEY9"])
+    assert "families: AUD, CON, ENC, IDX, KEY, OPS, RET, TEN; rules like KEY00" in str(caught.value)
+    assert len(str(caught.value)) < 160
 
 
 def test_a_percent_sign_in_a_rule_is_a_percent_sign() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pgvitals.audit.header import read_header
 from pgvitals.errors import AuditError
 from pgvitals.results.audit import Finding, RuleResult
 from pgvitals.results.outcome import Outcome
+
+R = TypeVar("R", bound="Declared")
 
 SEVERITIES = ("P0", "P1", "P2", "P3")
 CIS = "CIS PostgreSQL 17"
@@ -115,6 +119,25 @@ class Declared:
         verdict = self.promise if not found else f"violations: {found}"
         parts = [f"{self.subject} checked: {looked.checked}", verdict, looked.note]
         return (Outcome.FAIL if found else Outcome.PASS), "; ".join(part for part in parts if part)
+
+
+def named(rules: Sequence[R], names: Sequence[str]) -> tuple[R, ...]:
+    """The rules with these ids or families; all of them if no name is given."""
+    return tuple(rule for rule in rules if not names or rule.id in names or rule.family in names)
+
+
+def require_known(rules: Sequence[Declared], names: Sequence[str]) -> None:
+    """Make sure that each name is a rule's id or family.
+
+    Raises:
+        AuditError: one is neither; the message tells the families, and the rules whose ids are most like it.
+    """
+    ids, families = {rule.id for rule in rules}, {rule.family for rule in rules}
+    for name in names:
+        if name not in ids | families:
+            like = ", ".join(sorted(get_close_matches(name.upper(), ids)) or sorted(ids)[:1])
+            there = ", ".join(sorted(families))
+            raise AuditError(f"unknown rule or family {name!r}; families: {there}; rules like {like}")
 
 
 def read_declaration(

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from pgvitals.audit.cases import Case, read_cases
-from pgvitals.audit.declared import Declared, Looked, read_declaration, switch
+from pgvitals.audit.declared import Declared, Looked, named, read_declaration, require_known, switch
 from pgvitals.audit.statement import question, unknown_parameters
 from pgvitals.errors import AuditError
 from pgvitals.system import System
@@ -99,11 +99,8 @@ def select_rules(rules: Sequence[Rule], names: Sequence[str]) -> tuple[Rule, ...
     Raises:
         AuditError: a name is neither.
     """
-    known = {rule.id for rule in rules} | {rule.family for rule in rules}
-    for name in names:
-        if name not in known:
-            raise AuditError(f"unknown rule or family {name!r}; there are: {', '.join(sorted(known))}")
-    return tuple(rule for rule in rules if not names or rule.id in names or rule.family in names)
+    require_known(rules, names)
+    return named(rules, names)
 
 
 def load_rule(folder: Path) -> Rule:
